@@ -1,0 +1,64 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both make the environment in .venv first.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# torch is installed by pip first and pinned: other ways of asking bring a build for GPUs that weighs gigabytes.
+TORCH := torch==2.13.0
+
+.PHONY: help demo test check lint types layers proto format clean
+
+help:
+	@echo "make demo    an edge and a device on this machine answer a question about a picture"
+	@echo "make test    lint, types, import layers and all tests: what CI runs"
+	@echo "make format  let ruff put the code into shape"
+	@echo "make proto   generate the gRPC stubs from protos/"
+	@echo "make clean   remove the environment and all caches"
+
+$(VENV)/ready: pyproject.toml
+	@echo "== making the environment in $(VENV) (a few minutes, once)"
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready
+	@echo "== adding the tools of the tests"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/ready
+	@$(BIN)/python -m deploy.demo
+
+test: check
+	@echo "== tests"
+	$(BIN)/python -m pytest
+
+check: $(VENV)/ready-dev lint types layers
+
+lint: $(VENV)/ready-dev
+	@echo "== lint"
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	cd protos && ../$(BIN)/buf lint
+
+types: $(VENV)/ready-dev
+	@echo "== types"
+	$(BIN)/mypy
+
+layers: $(VENV)/ready-dev
+	@echo "== import layers"
+	$(BIN)/lint-imports
+
+format: $(VENV)/ready-dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+proto: $(VENV)/ready-dev
+	$(BIN)/python -m grpc_tools.protoc -Ishared/wire/v1=protos/covspec/v1 \
+		--python_out=. --pyi_out=. --grpc_python_out=. protos/covspec/v1/verify.proto
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
