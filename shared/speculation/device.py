@@ -1,0 +1,72 @@
+"""The device's side of the conversation: what it was told, its own path beyond that, and what of it was sent.
+
+Guarantees: `committed` only ever grows by what the edge said; the path agrees with it; at most `window` ids are held
+beyond it. It does not know models, threads or the wire.
+
+    [0, seen)  committed     [seen, seen + sent)  path, sent     [seen + sent, seen + len(path))  path, not sent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.errors import OutOfStep
+from shared.speculation.messages import Commit, Propose
+
+
+class DeviceConversation:
+    """One answer as the device sees it.
+
+    `version` changes whenever the path is dropped: a forward begun under an older version drafts for a dead path.
+    """
+
+    def __init__(self, window: int, committed: Sequence[int] = ()) -> None:
+        self.committed = list(committed)
+        self.path: list[int] = []
+        self.version = 0
+        self._window = window
+        self._sent = 0
+        self._told = len(self.committed)
+
+    @property
+    def room(self) -> int:
+        """How many ids more may be drafted now."""
+        return self._window - len(self.path)
+
+    def hear(self, commit: Commit) -> None:
+        """Take a commit. Raises OutOfStep if it does not follow what was committed before."""
+        if commit.start != len(self.committed):
+            raise OutOfStep(f"commit.start is {commit.start}: the device holds {len(self.committed)} committed tokens")
+        count = len(commit.ids)
+        self.committed.extend(commit.ids)
+        if self.path[:count] == list(commit.ids):
+            self.path = self.path[count:]
+            self._sent = max(0, self._sent - count)
+        else:
+            self.path = []
+            self._sent = 0
+            self.version += 1
+
+    def draft(self, token: int, version: int) -> bool:
+        """Put `token` at the end of the path, unless the path it was drafted for is gone. Says whether it did."""
+        if version != self.version:
+            return False
+        if self.room <= 0:
+            raise ValueError(f"the window of {self._window} is full")
+        self.path.append(token)
+        return True
+
+    def outgoing(self) -> Propose | None:
+        """What the edge should hear now: unsent ids, else an acknowledgement, else nothing. Counts as sent."""
+        seen = len(self.committed)
+        if self._sent == len(self.path) and seen == self._told:
+            return None
+        propose = Propose(seen, seen + self._sent, tuple(self.path[self._sent :]))
+        self._sent = len(self.path)
+        self._told = seen
+        return propose
+
+    def reconnect(self) -> None:
+        """A new stream begins: nothing of the path has been sent on it, and the edge knows what is committed."""
+        self._sent = 0
+        self._told = len(self.committed)

@@ -1,0 +1,138 @@
+"""The edge's side of the conversation: what is committed, what the device holds beyond it, and what a step may verify.
+
+Guarantees: nothing is pending unless the device's path agrees with the committed text; a step never runs further than
+`max_ahead` past what the device has acknowledged. It does not know models, threads or the wire.
+
+    [0, seen)  committed and acknowledged     [seen, len(committed))  committed, on its way to the device
+    [seen, seen + len(tail))  the mirror: the device's own ids as last heard
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from shared.errors import InvalidValue, OutOfStep
+from shared.speculation.messages import Commit, Pace, Propose, Timings
+
+NO_TIMINGS = Timings()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an edge allows one device: tokens held beyond `seen`, tokens committed beyond `seen`, and ids.
+
+    `rows`: width of the target's logit row. `placeholder_ids` stand for pictures; as a proposal one would break the
+    forward of everybody in the step.
+    """
+
+    window: int
+    max_ahead: int
+    rows: int
+    placeholder_ids: Collection[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What a step that begins now may verify: `ids` for `[start, start + len(ids))`, after `heard` proposes."""
+
+    start: int
+    ids: tuple[int, ...]
+    heard: int
+
+
+class EdgeConversation:
+    """One answer as the edge sees it. The only writer of the committed text is `commit`."""
+
+    def __init__(self, rules: Rules, committed: Sequence[int] = ()) -> None:
+        self.committed = list(committed)
+        self.heard = 0
+        self.yielded = False
+        self._rules = rules
+        self._seen = len(self.committed)
+        self._tail: list[int] = []
+
+    def hear(self, propose: Propose) -> None:
+        """Take a proposal or an acknowledgement. Raises InvalidValue, OutOfStep; nothing has changed then."""
+        self._check(propose)
+        acknowledged = propose.seen - self._seen
+        mirrored = self._seen + len(self._tail)
+        if propose.base == propose.seen and (acknowledged > 0 or not self._tail):
+            self._tail = list(propose.ids)
+        elif propose.base == mirrored:
+            self._tail = self._tail[acknowledged:] + list(propose.ids)
+        else:
+            raise OutOfStep(f"propose.base is {propose.base}: the path before it ends at {mirrored}")
+        self._seen = propose.seen
+        self.heard += 1
+
+    @property
+    def mirror(self) -> list[int]:
+        """The device's text as last heard: what it had committed, and its own path."""
+        return self.committed[: self._seen] + self._tail
+
+    @property
+    def live(self) -> bool:
+        """Whether the mirror and the committed text agree as far as both go."""
+        ahead = self.committed[self._seen :]
+        overlap = min(len(ahead), len(self._tail))
+        return self._tail[:overlap] == ahead[:overlap]
+
+    def pending(self) -> Pending:
+        """What a step that begins now may verify."""
+        room = max(0, self._rules.max_ahead - self._ahead - 1)  # the step adds one token of its own
+        return Pending(len(self.committed), tuple(self._proposals()[:room]), self.heard)
+
+    def may_step(self, pace: Pace) -> bool:
+        """Whether a target step is wanted now."""
+        if self._ahead >= self._rules.max_ahead:
+            return False
+        return pace is Pace.EAGER or self.yielded or bool(self._proposals())
+
+    def commit(self, verified: Pending, ids: Sequence[int], timings: Timings = NO_TIMINGS) -> Commit:
+        """Add what a step on `verified` brought: a prefix of its ids and at most one more."""
+        if verified.start != len(self.committed):
+            raise ValueError(f"a step from {verified.start} cannot commit after {len(self.committed)} tokens")
+        accepted = _agreement(verified.ids, ids)
+        self.committed.extend(ids)
+        return Commit(verified.start, tuple(ids), (accepted,), verified.heard, None, timings)
+
+    def resume(self, seen: int) -> Commit:
+        """A new stream of a device that has `seen` tokens: both ends hold the committed text, nothing is in flight."""
+        if not self._seen <= seen <= len(self.committed):
+            raise OutOfStep(f"resume.seen is {seen}: must lie between {self._seen} and {len(self.committed)}")
+        self._seen = seen
+        self._tail = self.committed[seen:]
+        self.heard = 0
+        self.yielded = False
+        return Commit(seen, tuple(self.committed[seen:]))
+
+    @property
+    def _ahead(self) -> int:
+        return len(self.committed) - self._seen
+
+    def _proposals(self) -> list[int]:
+        return self._tail[self._ahead :] if self.live else []
+
+    def _check(self, propose: Propose) -> None:
+        seen, held = propose.seen, propose.base + len(propose.ids) - propose.seen
+        if not self._seen <= seen <= len(self.committed):
+            raise InvalidValue("propose.seen", seen, f"must lie between {self._seen} and {len(self.committed)}")
+        if propose.base < seen:
+            raise InvalidValue("propose.base", propose.base, f"must be at least propose.seen, {seen}")
+        if held > self._rules.window:
+            raise InvalidValue("propose.ids", f"{held} ids beyond seen", f"the window is {self._rules.window}")
+        for token in propose.ids:
+            if token >= self._rules.rows:
+                raise InvalidValue("propose.ids", token, f"the target's ids are below {self._rules.rows}")
+            if token in self._rules.placeholder_ids:
+                raise InvalidValue("propose.ids", token, "stands for a picture and cannot be part of an answer")
+
+
+def _agreement(proposals: Sequence[int], ids: Sequence[int]) -> int:
+    count = 0
+    for proposal, token in zip(proposals, ids, strict=False):
+        if proposal != token:
+            break
+        count += 1
+    return count

@@ -1,0 +1,202 @@
+"""Two pure conversations over a link that delays, stalls, merges, cuts and forgets, one random event at a time.
+
+After every event the laws of the stream are asserted; a state without an enabled event before the end is a deadlock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from shared.speculation.device import DeviceConversation
+from shared.speculation.edge import EdgeConversation, Pending, Rules
+from shared.speculation.messages import Commit, Pace, Propose
+
+END = 0
+Model = Callable[[Sequence[int]], int]
+
+
+def hashed(salt: object, ids: Sequence[int], below: int) -> int:
+    """A number below `below` that depends on the salt and on all ids."""
+    return int.from_bytes(hashlib.blake2b(f"{salt}{tuple(ids)}".encode(), digest_size=8).digest(), "big") % below
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One run: the seed of target and events, the draft's agreement in percent, and the rules."""
+
+    seed: int
+    agreement: int
+    window: int
+    max_ahead: int
+    pace: Pace
+    hostility: float  # share of events that cut, or lose the edge
+    length: int = 40
+
+    def target(self, ids: Sequence[int]) -> int:
+        ends = len(ids) >= self.length - 1 or (len(ids) > 3 and hashed(("end", self.seed), ids, self.length) == 0)
+        return END if ends else 1 + hashed(("target", self.seed), ids, 7)
+
+    def draft(self, ids: Sequence[int]) -> int:
+        agrees = hashed(("agree", self.seed), ids, 100) < self.agreement
+        return self.target(ids) if agrees else 1 + hashed(("draft", self.seed), ids, 7)
+
+    def truth(self) -> list[int]:
+        ids: list[int] = []
+        while not ids or ids[-1] != END:
+            ids.append(self.target(ids))
+        return ids
+
+
+@dataclass
+class Step:
+    """A target step that has begun."""
+
+    pending: Pending
+
+
+@dataclass
+class Draft:
+    """A draft forward that has begun."""
+
+    text: list[int]
+    version: int
+
+
+@dataclass
+class Run:
+    """The state of one run, and its events."""
+
+    setting: Setting
+    rng: random.Random = field(init=False)
+    up: list[tuple[Propose, list[int]]] = field(default_factory=list)
+    down: list[Commit] = field(default_factory=list)
+    connected: bool = True
+    resuming: bool = False
+    step: Step | None = None
+    forward: Draft | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.rng = random.Random(self.setting.seed)
+        self.edge = self._new_edge(())
+        self.device = DeviceConversation(self.setting.window)
+        self.heard_text: list[int] | None = None
+        self.expected = self.setting.truth()
+
+    def _new_edge(self, committed: Sequence[int]) -> EdgeConversation:
+        return EdgeConversation(Rules(self.setting.window, self.setting.max_ahead, 8), committed)
+
+    def finish(self, most_events: int = 20_000) -> None:
+        """Run to the end; the hostile events stop half way, so that an end must come."""
+        for event in range(most_events):
+            if self.device.committed and self.device.committed[-1] == END:
+                assert self.device.committed == self.expected
+                return
+            friendly = self._friendly_events()
+            hostile = [self.cut, self.lose] if event < most_events // 2 else []
+            if hostile and self.rng.random() < self.setting.hostility:
+                happening = self.rng.choice(hostile)
+            else:
+                assert friendly, f"deadlock: {self.setting}, {self.edge.__dict__}, {self.device.__dict__}"
+                happening = self.rng.choice(friendly)
+            self.counts[happening.__name__] = self.counts.get(happening.__name__, 0) + 1
+            happening()
+            self.check()
+        raise AssertionError(f"no end in sight: {self.setting}")
+
+    def _friendly_events(self) -> list[Callable[[], None]]:
+        device, text = self.device, self.device.committed + self.device.path
+        drafting = device.room > 0 and END not in device.path and not self.resuming and self.connected
+        ended = bool(self.edge.committed) and self.edge.committed[-1] == END
+        stepping = not ended and self.connected and self.edge.may_step(self.setting.pace)
+        told = len(device.committed) == device._told and device._sent == len(device.path)
+        enabled: list[tuple[bool, Callable[[], None]]] = [
+            (not self.connected and self.step is None, self.resume),
+            (bool(self.up), self.deliver_up),
+            (bool(self.down), self.deliver_down),
+            (len(self.down) > 1, self.merge),
+            (self.step is None and stepping, self.begin_step),
+            (self.step is not None, self.end_step),
+            (self.forward is None and drafting and len(text) < 200, self.begin_draft),
+            (self.forward is not None, self.end_draft),
+            (self.connected and not self.resuming and not told, self.send),
+        ]
+        return [event for is_enabled, event in enabled if is_enabled]
+
+    def deliver_up(self) -> None:
+        propose, text = self.up.pop(0)
+        self.edge.hear(propose)
+        self.heard_text = text
+
+    def deliver_down(self) -> None:
+        commits = [self.down.pop(0)]
+        while self.down and self.rng.random() < 0.5:  # the device takes all that wait
+            commits.append(self.down.pop(0))
+        for commit in commits:
+            self.device.hear(commit)
+        self.resuming = False
+
+    def merge(self) -> None:
+        self.down[0:2] = [self.down[0].merged(self.down[1])]
+
+    def begin_step(self) -> None:
+        self.step = Step(self.edge.pending())
+
+    def end_step(self) -> None:
+        assert self.step is not None
+        text, pending = list(self.edge.committed), self.step.pending
+        for proposal in (*pending.ids, None):
+            text.append(self.setting.target(text))
+            if text[-1] != proposal or text[-1] == END:
+                break
+        commit = self.edge.commit(pending, text[pending.start :])
+        self.step = None
+        if self.connected:
+            self.down.append(commit)
+
+    def begin_draft(self) -> None:
+        self.forward = Draft(self.device.committed + self.device.path, self.device.version)
+
+    def end_draft(self) -> None:
+        assert self.forward is not None
+        if self.device.room > 0 and self.device.draft(self.setting.draft(self.forward.text), self.forward.version):
+            assert self.device.committed + self.device.path[:-1] == self.forward.text
+        self.forward = None
+
+    def send(self) -> None:
+        propose = self.device.outgoing()
+        assert propose is not None
+        self.up.append((propose, self.device.committed + self.device.path))
+
+    def cut(self) -> None:
+        self.up.clear()
+        self.down.clear()
+        self.connected = False
+
+    def lose(self) -> None:
+        """The edge and all it knew are gone; another one is opened with what the device holds."""
+        self.cut()
+        self.step = None
+        self.edge = self._new_edge(self.device.committed)
+        self.heard_text = None
+
+    def resume(self) -> None:
+        self.down.append(self.edge.resume(len(self.device.committed)))
+        self.device.reconnect()
+        self.heard_text = None
+        self.connected, self.resuming = True, True
+
+    def check(self) -> None:
+        committed, setting = self.edge.committed, self.setting
+        assert committed == self.expected[: len(committed)]
+        assert self.device.committed == committed[: len(self.device.committed)]
+        assert len(self.device.path) <= setting.window
+        assert len(self.edge.mirror) - self.edge._seen <= max(setting.window, setting.max_ahead)
+        assert len(committed) - self.edge._seen <= setting.max_ahead
+        if self.heard_text is not None:
+            assert self.edge.mirror == self.heard_text
+            overlap = min(len(self.heard_text), len(committed))
+            assert self.edge.live == (self.heard_text[:overlap] == committed[:overlap])
