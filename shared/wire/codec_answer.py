@@ -1,0 +1,157 @@
+"""The messages of a running answer, value <-> protobuf: the few microseconds that every window costs.
+
+Checked here is what one message and the edge's limits can show. Whether it follows from the messages before it (seen,
+base, start, the window) only a conversation knows.
+"""
+
+from __future__ import annotations
+
+from shared.errors import InvalidValue, Unsupported
+from shared.speculation.messages import Commit, Finish, Finished, Propose, Timings, Yield
+from shared.wire import checks
+from shared.wire.codec_enums import REASONS, decode_device_reason, decode_edge_reason
+from shared.wire.handshake import Drain, Limits
+from shared.wire.v1 import verify_pb2 as pb
+
+LONGEST_US = 2**32 - 1  # an hour and more: a longer time is told as this
+
+
+def encode_propose(propose: Propose) -> pb.Propose:
+    """`propose`."""
+    return pb.Propose(
+        seen=propose.seen,
+        base=propose.base,
+        ids=propose.ids,
+        given=propose.given,
+        draft_probability=propose.draft_probability,
+        parents=propose.parents,
+    )
+
+
+def decode_propose(message: pb.Propose, limits: Limits) -> Propose:
+    """A guess of at most max_window ids."""
+    ids = checks.ids("propose.ids", message.ids, limits.max_window)
+    given = message.given
+    if given >> len(ids):
+        rule = f"must be below {2 ** len(ids)}: one bit for each of {len(ids)} ids"
+        raise InvalidValue("propose.given", given, rule)
+    return Propose(
+        seen=checks.position("propose.seen", message.seen),
+        base=checks.position("propose.base", message.base),
+        ids=ids,
+        given=given,
+        draft_probability=_decode_probabilities(message, len(ids)) if message.draft_probability else (),
+        parents=_decode_parents(message, len(ids)) if message.parents else (),
+    )
+
+
+def encode_yield(message: Yield) -> pb.Yield:
+    """`message`."""
+    return pb.Yield(on=message.on)
+
+
+def decode_yield(message: pb.Yield) -> Yield:
+    """Whether the edge should step without proposals."""
+    return Yield(message.on)
+
+
+def encode_finish(finish: Finish) -> pb.Finish:
+    """`finish`."""
+    return pb.Finish(reason=REASONS[finish.reason])
+
+
+def decode_finish(message: pb.Finish) -> Finish:
+    """The device's last word: CANCELLED or DONE."""
+    return Finish(decode_device_reason("finish.reason", message.reason))
+
+
+def encode_commit(commit: Commit) -> pb.Commit:
+    """`commit`."""
+    timings = commit.timings
+    return pb.Commit(
+        start=commit.start,
+        ids=commit.ids,
+        accepted=commit.accepted,
+        heard=commit.heard,
+        admitted=commit.admitted,  # None leaves the field unset
+        timings=pb.Timings(step_us=min(timings.step_us, LONGEST_US), held_us=min(timings.held_us, LONGEST_US)),
+    )
+
+
+def decode_commit(message: pb.Commit, limits: Limits) -> Commit:
+    """A growth of the text inside the context. Log-probabilities are ignored: nothing here asks for them."""
+    if message.HasField("residual"):
+        raise Unsupported("commit.residual is set: this build does not know the rejection rule")
+    ids = checks.ids("commit.ids", message.ids, limits.context_length)
+    start = message.start
+    if start + len(ids) > limits.context_length:
+        rule = f"with {len(ids)} ids must not go beyond the context of {limits.context_length} tokens"
+        raise InvalidValue("commit.start", start, rule)
+    timings = message.timings
+    return Commit(
+        start=start,
+        ids=ids,
+        accepted=_decode_accepted(message, len(ids)) if message.accepted else (),
+        heard=message.heard,
+        admitted=checks.position("commit.admitted", message.admitted) if message.HasField("admitted") else None,
+        timings=Timings(timings.step_us, timings.held_us),
+    )
+
+
+def encode_finished(finished: Finished) -> pb.Finished:
+    """`finished`."""
+    return pb.Finished(reason=REASONS[finished.reason], length=finished.length)
+
+
+def decode_finished(message: pb.Finished, limits: Limits) -> Finished:
+    """The edge's last word: why the text ended, or that the device's wish was heard."""
+    return Finished(
+        reason=decode_edge_reason("finished.reason", message.reason),
+        length=checks.within("finished.length", message.length, 0, limits.context_length),
+    )
+
+
+def encode_drain(drain: Drain) -> pb.Drain:
+    """`drain`."""
+    return pb.Drain(seconds=drain.seconds)
+
+
+def decode_drain(message: pb.Drain) -> Drain:
+    """How long streams stay open."""
+    return Drain(checks.position("drain.seconds", message.seconds))
+
+
+def _decode_probabilities(message: pb.Propose, count: int) -> tuple[float, ...]:
+    """One for each id. 0 is refused: an id that the draft could not have drawn divides by it."""
+    drawn = tuple(message.draft_probability)
+    _check_one_each("propose.draft_probability", drawn, count)
+    for at, value in enumerate(drawn):
+        if not 0.0 < value <= 1.0:  # also refuses NaN
+            raise InvalidValue(f"propose.draft_probability[{at}]", value, "must be above 0 and at most 1")
+    return drawn
+
+
+def _decode_parents(message: pb.Propose, count: int) -> tuple[int, ...]:
+    """One for each id: an earlier id's index plus one, or 0. So ids[i] has a parent of at most i."""
+    parents = tuple(message.parents)
+    _check_one_each("propose.parents", parents, count)
+    for at, parent in enumerate(parents):
+        checks.within(f"propose.parents[{at}]", parent, 0, at)
+    return parents
+
+
+def _check_one_each(field: str, values: tuple[object, ...], count: int) -> None:
+    if len(values) != count:
+        raise InvalidValue(
+            field, checks.Shown(f"{len(values)} entries"), f"must be empty or one for each of {count} ids"
+        )
+
+
+def _decode_accepted(message: pb.Commit, count: int) -> tuple[int, ...]:
+    """One count for each step. A step's ids are its accepted proposals and one more, which only the last may lack."""
+    accepted = tuple(message.accepted)
+    most = sum(accepted) + len(accepted)
+    if not most - 1 <= count <= most:
+        told = checks.Shown(f"{sum(accepted)} proposals in {len(accepted)} steps")
+        raise InvalidValue("commit.accepted", told, f"makes {most - 1} or {most} ids; there are {count}")
+    return accepted

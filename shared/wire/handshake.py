@@ -1,0 +1,122 @@
+"""The messages that open, resume and describe a session. Values only; the codec makes and reads them.
+
+The messages of a running answer are in `shared.speculation.messages`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from shared.speculation.messages import Pace
+from shared.speculation.prints import VocabularyPrint
+from shared.speculation.request import ImageReference, Message, SamplingParameters, SamplingWish
+
+PROTOCOL_VERSION = 1
+
+
+class Rule(enum.Enum):
+    """How proposals are verified."""
+
+    COUPLED = "coupled"
+    REJECTION = "rejection"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an edge enforces on each session. Bytes, pixels and tokens as named."""
+
+    max_window: int = 32
+    max_ahead: int = 64
+    context_length: int = 4096
+    max_images: int = 8
+    max_image_bytes: int = 32 * 2**20
+    max_image_pixels: int = 64_000_000
+    max_chunk_bytes: int = 2**20
+    max_text_bytes: int = 2**20
+    max_sessions: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProfile:
+    """What a device can do and wants. `vocabulary` None: it has no draft and will propose nothing."""
+
+    vocabulary: VocabularyPrint | None
+    window: int
+    pace: Pace | None = None
+    rule: Rule = Rule.COUPLED
+    client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Begins an answer, or begins it again after `committed` at an edge that does not know it."""
+
+    messages: tuple[Message, ...]
+    images: tuple[ImageReference, ...]
+    sampling: SamplingWish
+    device: DeviceProfile
+    committed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChunk:
+    """Bytes `[offset, offset + len(data))` of picture `image`."""
+
+    image: int
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeld:
+    """Pictures that the edge has already: their chunks need not be sent."""
+
+    images: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Goes on with `session` after a break; `seen` tokens are committed at the device."""
+
+    session: bytes
+    token: bytes
+    seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What holds for an answer, as the edge resolved it. `common_ids`: ids that may be proposed, from 0 on."""
+
+    session: bytes
+    token: bytes
+    sampling: SamplingParameters
+    prompt_tokens: int
+    visual_tokens: int
+    common_ids: int
+    placeholder_ids: tuple[int, ...]
+    window: int
+    pace: Pace
+    park_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """The edge goes away; open streams are cut after `seconds`."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """What an edge serves."""
+
+    model: str
+    family: str
+    vocabulary: VocabularyPrint
+    special_tokens: bytes
+    chat_template: bytes
+    limits: Limits
+    paces: tuple[Pace, ...]
+    rules: tuple[Rule, ...]
+    version: str
