@@ -1,0 +1,1 @@
+"""Ways to put an edge and a device to work."""

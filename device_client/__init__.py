@@ -1,0 +1,1 @@
+"""The device: shows a draft model the picture, drafts ahead, and reads out what the edge says."""

@@ -1,0 +1,62 @@
+"""The command line of the device: `device-client`, or `python -m device_client`."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from device_client.config import DeviceConfig, SamplingOptions
+from shared.command_line import run
+from shared.errors import InvalidValue
+
+app = App(
+    name="device-client",
+    help="Ask an edge server about pictures, with a draft model on this device ahead of it.",
+    version=version("covspec"),
+    result_action="return_value",
+)
+
+
+@app.command
+def ask(
+    *image_and_prompt: Annotated[str, Parameter(name="IMAGE... PROMPT", negative=())],
+    json: Annotated[bool, Parameter(negative=())] = False,
+    color: Literal["auto", "always", "never"] = "auto",
+    config: DeviceConfig = DeviceConfig(),  # noqa: B008 - frozen
+    sampling: SamplingOptions = SamplingOptions(),  # noqa: B008 - frozen
+) -> int:
+    """Ask one question about any number of pictures.
+
+    The text goes to stdout, everything else to stderr. Every option can also be set in the environment
+    (COVSPEC_DEVICE_EDGE for --edge) or in the file of --config.
+
+    Parameters
+    ----------
+    image_and_prompt
+        Picture files, and last the question.
+    json
+        Print one JSON object with text, ids and figures instead of the streamed text.
+    color
+        Tell by colour what the edge had to say itself; auto: on a terminal.
+    """
+    if not image_and_prompt or not image_and_prompt[-1].strip():
+        raise InvalidValue("PROMPT", "", "say what you want to know: device-client ask IMAGE... PROMPT")
+    from device_client.ask import Wanted, answer_on  # heavy: torch, transformers, grpc
+    from device_client.show import Screen
+
+    pictures = tuple(Path(name) for name in image_and_prompt[:-1])
+    wanted = Wanted(pictures, image_and_prompt[-1], sampling.wish())
+    return answer_on(wanted, config, Screen(color, as_json=json))
+
+
+def main() -> None:
+    """The entry point."""
+    sys.exit(run(app, "COVSPEC_DEVICE_"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""One answer: two loops on one event loop, one that follows what the edge says and one that drafts ahead of it.
+
+Guarantees: the text is what the edge committed, whatever the draft, the link or a restart of the edge does; nothing
+that was given out is taken back. Forwards run on the model's own thread; all waiting commits are taken before each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import TypeVar
+
+from PIL import Image
+
+from device_client.drafter import Drafter
+from device_client.figures import Figures
+from device_client.session import EdgeSession
+from shared.errors import CovspecError
+from shared.speculation.device import DeviceConversation
+from shared.speculation.ending import TextStream
+from shared.speculation.messages import Commit, Finished, FinishReason, Yield
+from shared.speculation.request import Message, SamplingParameters, SamplingWish, resolve
+from shared.vlm.port import Vlm
+from shared.wire.handshake import Opened
+
+log = logging.getLogger(__name__)
+Value = TypeVar("Value")
+
+
+class Source(enum.Enum):
+    """Who said a piece of text first: the device (and the edge confirmed it), the target, or the draft all alone."""
+
+    DRAFT = "draft"
+    TARGET = "target"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Text that stands, and who said it first."""
+
+    text: str
+    source: Source
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: the chat, its pictures as encoded and as seen, and the sampling wishes."""
+
+    messages: tuple[Message, ...]
+    encoded: tuple[bytes, ...]
+    images: tuple[Image.Image, ...]
+    sampling: SamplingWish
+
+
+@dataclass(frozen=True)
+class Result:
+    """A whole answer. `parameters`: what held, seed included."""
+
+    text: str
+    ids: tuple[int, ...]
+    reason: FinishReason
+    parameters: SamplingParameters
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class DraftModel:
+    """The draft, the thread that owns it, and how many ids it shares with the target, from 0 on.
+
+    `window`: tokens held beyond the committed text. `drafting`: whether it drafts at all, or only reads out.
+    """
+
+    vlm: Vlm
+    thread: Executor
+    common_ids: int
+    window: int
+    drafting: bool = True
+
+
+class Answer:
+    """An answer on its way: iterate over `pieces`; `result` is there after the last."""
+
+    def __init__(self, question: Question, session: EdgeSession, draft: DraftModel) -> None:
+        self.result: Result | None = None
+        self._question = question
+        self._session = session
+        self._draft = draft
+        self._conversation = DeviceConversation(draft.window)
+        self._text = TextStream(draft.vlm.tokenizer.decode, question.sampling.stop)
+        self._parameters: SamplingParameters | None = None  # by which the device drafts
+        self._quiet = not draft.drafting
+        self._room = draft.vlm.info.context_length
+        self._changed = asyncio.Event()
+
+    async def pieces(self) -> AsyncGenerator[Piece, None]:
+        """The text as it is confirmed. Raises what ended the answer early."""
+        drafting = asyncio.create_task(self._draft_ahead())
+        said: list[str] = []
+        try:
+            async with aclosing(self._session.messages(self._conversation)) as messages:
+                async for message in messages:
+                    for piece in self._take(message):
+                        said.append(piece.text)
+                        yield piece
+                    if isinstance(message, Finished):
+                        self._finish("".join(said), message.reason)
+        finally:
+            drafting.cancel()
+            with suppress(asyncio.CancelledError):
+                await drafting
+            if self.result is None:
+                with suppress(TimeoutError):
+                    await self._session.cancel()
+
+    def _take(self, message: object) -> Iterator[Piece]:
+        match message:
+            case Opened():
+                self._parameters = message.sampling
+                if self._quiet:
+                    self._session.say(Yield(on=True))
+                self._changed.set()
+            case Commit():
+                yield from self._commit(message)
+            case Finished():
+                if rest := self._text.flush():
+                    yield Piece(rest, Source.TARGET)
+            case _:
+                pass
+
+    def _commit(self, commit: Commit) -> Iterator[Piece]:
+        self._conversation.hear(commit)
+        if any(token >= self._draft.vlm.info.rows for token in commit.ids):
+            self._go_quiet("the target said a token that the draft does not know")
+        self._changed.set()
+        if not self._may_draft():
+            self._session.propose(self._conversation)  # an acknowledgement: no draft will carry it
+        for token, source in zip(commit.ids, _sources(commit), strict=True):
+            if text := self._text.push(token):
+                yield Piece(text, source)
+
+    def _finish(self, text: str, reason: FinishReason) -> None:
+        assert self._session.opened is not None
+        ids = tuple(self._conversation.committed)
+        self.result = Result(text, ids, reason, self._session.opened.sampling, self._session.recorder.figures())
+
+    async def _draft_ahead(self) -> None:
+        if self._quiet:
+            return
+        try:
+            drafter = await self._forward(Drafter, self._draft.vlm, self._question.messages, self._question.images)
+            self._room = drafter.room
+            self._assume_parameters()
+            followed: SamplingParameters | None = None
+            while not self._quiet:
+                if not self._may_draft():
+                    self._changed.clear()
+                    await self._changed.wait()
+                    continue
+                if followed != self._parameters:
+                    followed = self._parameters
+                    common, placeholders = self._draft.common_ids, self._draft.vlm.info.placeholder_ids
+                    await self._forward(drafter.follow, followed, common, placeholders)
+                await self._draft_one(drafter)
+        except CovspecError as refused:  # the draft's context is smaller, say: the edge answers alone
+            self._go_quiet(str(refused))
+        except Exception as broken:
+            log.exception("the draft failed")
+            self._go_quiet(f"the draft failed: {type(broken).__name__}")
+
+    async def _draft_one(self, drafter: Drafter) -> None:
+        conversation = self._conversation
+        text, version, begin = conversation.committed + conversation.path, conversation.version, monotonic()
+        token = await self._forward(drafter.next, text)
+        self._session.recorder.drafted(monotonic() - begin)
+        conversation.draft(token, version)
+        self._session.propose(conversation)
+
+    async def _forward(self, job: Callable[..., Value], *arguments: object) -> Value:
+        return await asyncio.get_running_loop().run_in_executor(self._draft.thread, job, *arguments)
+
+    def _assume_parameters(self) -> None:
+        """Draft before the edge has said what holds, if its word cannot matter: without noise, or with a seed given."""
+        wish = self._question.sampling
+        assumed = resolve(wish, self._draft.vlm.info.defaults, self._room, seed=0)
+        if self._parameters is None and (assumed.temperature == 0 or wish.seed is not None):
+            self._parameters = assumed
+
+    def _may_draft(self) -> bool:
+        conversation, parameters = self._conversation, self._parameters
+        if self._quiet or parameters is None or conversation.room <= 0:
+            return False
+        length = len(conversation.committed) + len(conversation.path)
+        ended = any(token in parameters.end_ids for token in conversation.path)
+        return not ended and length < min(parameters.max_tokens, self._room)
+
+    def _go_quiet(self, why: str) -> None:
+        if not self._quiet:
+            log.warning("the device drafts no more for this answer: %s", why)
+            self._quiet = True
+            self._session.say(Yield(on=True))
+            self._session.propose(self._conversation)
+            self._changed.set()
+
+
+def _sources(commit: Commit) -> list[Source]:
+    """Who said each of the commit's ids: every step's accepted proposals, then one of the target's own."""
+    said = [source for count in commit.accepted for source in (*[Source.DRAFT] * count, Source.TARGET)]
+    return (said + [Source.TARGET] * len(commit.ids))[: len(commit.ids)]

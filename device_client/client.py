@@ -1,0 +1,71 @@
+"""A device that asks: a draft model on its own thread and a channel to the edge, for any number of answers.
+
+Guarantees: what two models share is checked before the first question; the event loop never runs a forward.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from types import TracebackType
+
+import grpc
+
+from device_client.answer import Answer, DraftModel, Question
+from device_client.config import DeviceConfig
+from device_client.link import connect, server_info
+from device_client.session import EdgeSession
+from shared.errors import InvalidValue
+from shared.speculation.messages import Pace
+from shared.speculation.prints import fit
+from shared.speculation.request import ImageReference
+from shared.vlm.port import Vlm
+from shared.wire.handshake import DeviceProfile, Open, ServerInfo
+
+
+class Client:
+    """Asks the edge at `config.edge` with `draft` ahead of it. Use as `async with`."""
+
+    def __init__(self, config: DeviceConfig, draft: Vlm) -> None:
+        self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="draft")
+        self._config = config
+        self._vlm = draft
+        self._channel: grpc.aio.Channel = connect(config.edge)
+        self._info: ServerInfo | None = None
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._channel.close()
+        self.thread.shutdown()
+
+    async def info(self) -> ServerInfo:
+        """What the edge serves. Raises Unavailable if it cannot be reached."""
+        if self._info is None:
+            self._info = await server_info(self._channel)
+        return self._info
+
+    async def ask(self, question: Question) -> Answer:
+        """Begin an answer. Raises Unavailable, ModelMismatch, InvalidValue."""
+        config, info = self._config, await self.info()
+        vocabulary = self._vlm.info.prints.vocabulary
+        common = min(fit(vocabulary, info.vocabulary), self._vlm.info.rows)
+        if config.window > info.limits.max_window:
+            raise InvalidValue("window", config.window, f"the edge's limit is {info.limits.max_window}")
+        profile = DeviceProfile(
+            vocabulary, config.window, Pace(config.pace), client=f"covspec device-client {version('covspec')}"
+        )
+        references = tuple(ImageReference.of(data) for data in question.encoded)
+        opening = Open(question.messages, references, question.sampling, profile)
+        session = EdgeSession(
+            opening,
+            question.encoded,
+            info.limits,
+            self._channel,
+            lambda: connect(config.edge),
+            config.reconnect_seconds,
+        )
+        return Answer(question, session, DraftModel(self._vlm, self.thread, common, config.window, config.drafting))

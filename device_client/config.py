@@ -1,0 +1,94 @@
+"""The configuration of a device: one frozen value per process. Light to import: the command line's help needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cyclopts import Parameter
+
+from shared.errors import InvalidValue
+from shared.speculation.request import SamplingWish
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class DeviceConfig:
+    """What a person may set about this device and its link."""
+
+    edge: str = "127.0.0.1:50051"
+    """Address of the edge, host:port."""
+    draft: str = "demo"
+    """Draft model: a folder, a hub name, `demo` (the embedded pair's draft) or `toy:seed=1,agreement=0.8`."""
+    window: int = 16
+    """Tokens drafted ahead of what the edge has confirmed."""
+    pace: Literal["eager", "thrifty"] = "eager"
+    """eager: the edge never waits for drafts. thrifty: it steps only over drafts, for fewest passes."""
+    drafting: bool = True
+    """Draft at all; --no-drafting lets the edge answer alone."""
+    fallback: Literal["error", "local"] = "error"
+    """If the edge cannot be reached: fail, or answer with the draft alone."""
+    reconnect_seconds: float = 30.0
+    """Seconds without progress after which a broken answer is given up."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of the draft."""
+    device: str = "cpu"
+    """Where the draft runs: cpu, cuda, mps."""
+    threads: int = 0
+    """CPU threads of the draft; 0 leaves the choice to torch."""
+
+    def __post_init__(self) -> None:
+        host, _, port = self.edge.rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise InvalidValue("edge", self.edge, "must be host:port with a port from 1 to 65535")
+        if not 1 <= self.window <= 64:
+            raise InvalidValue("window", self.window, "must lie between 1 and 64")
+        if not 0 <= self.reconnect_seconds <= 86400:
+            raise InvalidValue("reconnect_seconds", self.reconnect_seconds, "must lie between 0 and 86400")
+        if not 0 <= self.threads <= 1024:
+            raise InvalidValue("threads", self.threads, "must lie between 0 and 1024")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SamplingOptions:
+    """How the answer is sampled; what is not said is the target's own default."""
+
+    temperature: float | None = None
+    """0 takes the likeliest token always."""
+    top_k: int | None = None
+    """Keep the k likeliest tokens; 0 keeps all."""
+    top_p: float | None = None
+    """Keep the likeliest tokens that have this mass together."""
+    min_p: float | None = None
+    """Keep tokens at least this likely relative to the likeliest."""
+    repetition_penalty: float | None = None
+    """Above 1 makes tokens of prompt and answer less likely."""
+    frequency_penalty: float | None = None
+    """Subtracted for each occurrence in the answer."""
+    presence_penalty: float | None = None
+    """Subtracted once for tokens in the answer."""
+    seed: int | None = None
+    """Same seed, same answer. Drawn by the edge if not given."""
+    max_tokens: int | None = None
+    """Most tokens of the answer."""
+    stop: tuple[str, ...] = ()
+    """Text that ends the answer and is not part of it; may be given several times."""
+    ignore_eos: bool = False
+    """Go on to max-tokens."""
+
+    def wish(self) -> SamplingWish:
+        """The same as a wish."""
+        return SamplingWish(
+            temperature=self.temperature,
+            top_k=self.top_k,
+            top_p=self.top_p,
+            min_p=self.min_p,
+            repetition_penalty=self.repetition_penalty,
+            frequency_penalty=self.frequency_penalty,
+            presence_penalty=self.presence_penalty,
+            seed=self.seed,
+            max_tokens=self.max_tokens,
+            stop=self.stop,
+            ignore_eos=self.ignore_eos,
+        )

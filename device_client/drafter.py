@@ -1,0 +1,70 @@
+"""The draft model at work on one prompt: sees the pictures, holds the text so far, says what it would say next.
+
+Guarantees: `next` depends on the text alone, not on what was drafted before. Everything here runs on the thread that
+owns the model. It does not know the conversation or the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from shared.speculation.coupled import Chooser
+from shared.speculation.request import Message, SamplingParameters
+from shared.vlm.port import Decoder, Vlm
+
+
+class Drafter:
+    """Drafts for one answer with `vlm`, which it does not own."""
+
+    def __init__(self, vlm: Vlm, messages: Sequence[Message], images: Sequence[Image.Image]) -> None:
+        self._vlm = vlm
+        self._prompt = vlm.prepare(messages, images)
+        self._held: list[int] = []
+        visual = vlm.see(self._prompt)
+        self._decoder: Decoder
+        self._decoder, rows = vlm.prefill(self._prompt, visual)
+        self._first_row: Tensor = rows[-1]
+        self._chooser: Chooser | None = None
+        self.prompt_tokens = len(self._prompt.ids)
+        self.visual_tokens = sum(self._prompt.visual_tokens)
+
+    def follow(self, parameters: SamplingParameters, common_ids: int, placeholder_ids: Collection[int]) -> None:
+        """Choose by these parameters, among the ids below `common_ids` that are no placeholders."""
+        allowed = np.arange(self._vlm.info.rows) < common_ids
+        allowed[[token for token in placeholder_ids if token < len(allowed)]] = False
+        self._chooser = Chooser(parameters, self._prompt.ids, allowed)
+
+    @property
+    def room(self) -> int:
+        """Output tokens that fit into the model's context."""
+        return self._vlm.info.context_length - self.prompt_tokens
+
+    def next(self, text: Sequence[int]) -> int:
+        """The token after output tokens `text`. What the cache lacks of them is taken in one block."""
+        if self._chooser is None:
+            raise ValueError("follow comes before next")
+        return self._chooser.choose(self._row_after(text), text)
+
+    def _row_after(self, text: Sequence[int]) -> Tensor:  # [rows]
+        if not text:
+            self._keep(0)
+            return self._first_row
+        agreeing = _agreement(self._held, text)
+        self._keep(min(agreeing, len(text) - 1))  # the row after the last token comes from taking it
+        missing = list(text[len(self._held) :])
+        rows = self._decoder.extend(missing)
+        self._held += missing
+        return rows[-1]
+
+    def _keep(self, length: int) -> None:
+        self._decoder.truncate(length)
+        del self._held[length:]
+
+
+def _agreement(left: Sequence[int], right: Sequence[int]) -> int:
+    """How many ids from the first on are equal."""
+    return next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))

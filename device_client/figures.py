@@ -1,0 +1,149 @@
+"""What one answer cost: a recorder that is told what happens, and the figures it makes of that.
+
+Times come from the caller's clock, in seconds; figures are in the unit that their name says. None: not measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any
+
+from shared.speculation.messages import Commit
+from shared.wire.ledger import Ledger, Traffic
+
+WARM_UP = 8  # tokens left out of the steady rate: they carry the prefill's and the pipeline's start
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of one answer.
+
+    `tokens_per_second` leaves out the first 8 tokens, `tokens_per_second_overall` counts from the question.
+    `accepted_per_step`: proposals that stood in a target step; `passes_per_token`: target steps for a token.
+    """
+
+    tokens: int
+    seconds: float
+    tokens_per_second: float | None
+    tokens_per_second_overall: float
+    first_token_ms: float | None
+    steps: int
+    accepted_per_step: float | None
+    passes_per_token: float | None
+    drafted: int
+    draft_ms: float | None
+    step_ms: float | None
+    rtt_ms: float | None
+    reconnects: int
+    traffic: Traffic
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values; bytes by direction and kind."""
+        values = {name: value for name, value in asdict(self).items() if name != "traffic"}
+        values["bytes"] = {
+            direction: {
+                entry.kind: {"messages": t.messages, "payload": t.payload, "framed": t.framed}
+                for entry in self.traffic.entries
+                if entry.direction.value == direction and (t := entry.tally)
+            }
+            for direction in ("up", "down")
+        }
+        return values
+
+    def line(self) -> str:
+        """One line for a person."""
+        beside = self.traffic.beside_pictures
+        parts = [
+            f"{self.tokens} tokens in {self.seconds:.2f} s",
+            _said(self.tokens_per_second, "{:.1f} tok/s after the first 8"),
+            _said(self.first_token_ms, "first token {:.0f} ms"),
+            _said(self.accepted_per_step, "{:.2f} accepted per step"),
+            _said(self.passes_per_token, "{:.2f} target passes per token"),
+            _said(self.rtt_ms, "RTT {:.1f} ms"),
+            _said(self.step_ms, "step {:.1f} ms"),
+            _said(self.draft_ms, "draft {:.1f} ms"),
+            f"picture {_size(self.traffic.kind('image_chunk').payload)}",
+            f"beside it up {_size(beside.up.payload)} ({_size(beside.up.framed)} framed)",
+            f"down {_size(beside.down.payload)} ({_size(beside.down.framed)} framed)",
+        ]
+        if self.reconnects:
+            parts.append(f"{self.reconnects} reconnects")
+        return " · ".join(part for part in parts if part)
+
+
+@dataclass
+class Recorder:
+    """Gathers what happens during one answer. `begin`: when the question was asked."""
+
+    begin: float
+    ledger: Ledger = field(default_factory=Ledger)
+    reconnects: int = 0
+    _arrivals: list[float] = field(default_factory=list)  # one per token
+    _accepted: list[int] = field(default_factory=list)  # one per target step
+    _steps: list[float] = field(default_factory=list)
+    _drafts: list[float] = field(default_factory=list)
+    _round_trips: list[float] = field(default_factory=list)
+    _sent: list[float] = field(default_factory=list)  # when each Propose of this stream was posted
+
+    def new_stream(self) -> None:
+        """Another stream begins: the edge counts its proposes from none."""
+        self._sent.clear()
+
+    def proposed(self, now: float) -> None:
+        """A Propose was posted."""
+        self._sent.append(now)
+
+    def drafted(self, seconds: float) -> None:
+        """A draft forward took so long."""
+        self._drafts.append(seconds)
+
+    def committed(self, commit: Commit, now: float) -> None:
+        """A commit came."""
+        self._arrivals += [now] * len(commit.ids)
+        self._accepted += commit.accepted
+        if commit.timings.step_us:
+            self._steps.append(commit.timings.step_us / 1e6)
+        if 0 < commit.heard <= len(self._sent):
+            held = commit.timings.held_us / 1e6
+            self._round_trips.append(max(0.0, now - self._sent[commit.heard - 1] - held))
+
+    def figures(self) -> Figures:
+        """What it all comes to."""
+        tokens = len(self._arrivals)
+        seconds = (self._arrivals[-1] - self.begin) if tokens else 0.0
+        steady = self._arrivals[WARM_UP - 1 :]
+        steps = len(self._accepted)
+        return Figures(
+            tokens=tokens,
+            seconds=seconds,
+            tokens_per_second=_rate(len(steady) - 1, steady[-1] - steady[0]) if len(steady) > 1 else None,
+            tokens_per_second_overall=_rate(tokens, seconds) or 0.0,
+            first_token_ms=1e3 * (self._arrivals[0] - self.begin) if tokens else None,
+            steps=steps,
+            accepted_per_step=sum(self._accepted) / steps if steps else None,
+            passes_per_token=steps / tokens if steps and tokens else None,
+            drafted=len(self._drafts),
+            draft_ms=_median_ms(self._drafts),
+            step_ms=_median_ms(self._steps),
+            rtt_ms=_median_ms(self._round_trips),
+            reconnects=self.reconnects,
+            traffic=self.ledger.traffic(),
+        )
+
+
+def _rate(count: int, seconds: float) -> float | None:
+    return count / seconds if seconds > 0 else None
+
+
+def _median_ms(seconds: Sequence[float]) -> float | None:
+    return 1e3 * median(seconds) if seconds else None
+
+
+def _said(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
+
+
+def _size(count: int) -> str:
+    return f"{count} B" if count < 1000 else f"{count / 1000:.1f} kB"

@@ -1,0 +1,1 @@
+"""The edge: holds the target, verifies what devices draft, and says what they did not."""

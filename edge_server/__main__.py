@@ -1,0 +1,33 @@
+"""The command line of the edge: `edge-server`, or `python -m edge_server`."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+
+from cyclopts import App
+
+from edge_server.config import EdgeConfig
+from shared.command_line import run
+
+app = App(name="edge-server", version=version("covspec"), result_action="return_value")
+
+
+@app.default
+def serve(*, config: EdgeConfig = EdgeConfig()) -> int:  # noqa: B008 - frozen
+    """Serve a target model to devices.
+
+    Every option can also be set in the environment (COVSPEC_EDGE_PORT for --port) or in the file of --config.
+    """
+    from edge_server.launch import launch  # heavy: torch, transformers, grpc
+
+    return launch(config)
+
+
+def main() -> None:
+    """The entry point."""
+    sys.exit(run(app, "COVSPEC_EDGE_"))
+
+
+if __name__ == "__main__":
+    main()

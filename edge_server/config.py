@@ -1,0 +1,84 @@
+"""The configuration of an edge: one frozen value per process. Light to import: the command line's help needs it."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Literal
+
+from cyclopts import Parameter
+
+from shared.errors import InvalidValue
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class EdgeConfig:
+    """What an operator may set. Sizes in the unit that the name says."""
+
+    model: str = "demo"
+    """Target model: a folder, a hub name, `demo` (the embedded pair's target) or `toy:seed=1` (no weights)."""
+    host: str = "127.0.0.1"
+    """Address to bind. One that others can reach needs --insecure: this edge speaks without encryption."""
+    port: int = 50051
+    """TCP port; 0 takes a free one and prints it."""
+    insecure: bool = False
+    """Allow a public address although pictures and text travel in the clear."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of the model. float32 is exact token for token; the others up to near-ties."""
+    device: str = "cpu"
+    """Where the model runs: cpu, cuda, mps."""
+    threads: int = 0
+    """CPU threads of the model; 0 leaves the choice to torch."""
+    max_window: int = 32
+    """Tokens that a device may hold beyond what it has seen committed."""
+    max_ahead: int = 64
+    """Tokens that are committed beyond what the device has acknowledged, so that a vanished one costs little."""
+    max_sessions: int = 64
+    """Answers at once, parked ones included; parked ones leave first."""
+    max_images: int = 8
+    """Pictures in a prompt."""
+    max_image_megapixels: float = 64.0
+    """Millions of pixels of one picture."""
+    max_image_mib: float = 32.0
+    """MiB of one encoded picture."""
+    image_cache_mib: float = 256.0
+    """MiB of encoded pictures kept, so that a picture asked about again need not be sent again."""
+    park_seconds: float = 60.0
+    """Seconds that a session waits for its device after a break, holding its cache; 0 frees it at once."""
+    drain_seconds: float = 10.0
+    """Seconds that running answers get after SIGTERM."""
+    reflection: bool = True
+    """Describe the service to tools such as grpcurl."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level of log lines, on stderr."""
+
+    def __post_init__(self) -> None:
+        _check("port", self.port, 0, 65535)
+        _check("threads", self.threads, 0, 1024)
+        _check("max_window", self.max_window, 1, 64)  # `given` has 64 bits
+        _check("max_ahead", self.max_ahead, 1, 4096)
+        _check("max_sessions", self.max_sessions, 1, 100_000)
+        _check("max_images", self.max_images, 0, 1000)
+        _check("max_image_megapixels", self.max_image_megapixels, 0.001, 1000)
+        _check("max_image_mib", self.max_image_mib, 0.001, 1024)
+        _check("image_cache_mib", self.image_cache_mib, 0, 2**20)
+        _check("park_seconds", self.park_seconds, 0, 86400)
+        _check("drain_seconds", self.drain_seconds, 0, 3600)
+        if not self.insecure and not _is_loopback(self.host):
+            rule = "others can reach this address and the link is not encrypted; say --insecure if that is wanted"
+            raise InvalidValue("host", self.host, rule)
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise InvalidValue(name, value, f"must lie between {low} and {high}")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,250 @@
+"""The embedded engine: one thread owns a model of `shared.vlm` and steps every session in turn.
+
+Guarantees: the event loop never runs a forward; a session that breaks takes no other one with it; whatever is closed
+holds no cache once `close` has returned. One thread, one model: a step takes one session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
+from typing import TypeVar
+
+from edge_server.engine.offers import Offers
+from edge_server.engine.port import News, Request, Terms
+from edge_server.engine.session import Session
+from shared.errors import CovspecError, EngineFailure, Unavailable
+from shared.speculation.messages import Commit, Finished, FinishReason, Pace
+from shared.vlm.port import ModelInfo, Vlm
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+
+class EmbeddedEngine:
+    """Steps a model on a thread of its own. `load` runs on that thread."""
+
+    paces = (Pace.EAGER, Pace.THRIFTY)
+
+    def __init__(self, load: Callable[[], Vlm], clock: Callable[[], float] = time.monotonic) -> None:
+        self._load = load
+        self._clock = clock
+        self._vlm: Vlm | None = None
+        self._sessions: deque[Session] = deque()
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model. Raises Unavailable while it loads."""
+        if self._vlm is None:
+            raise Unavailable("the edge is loading its model; try again in a moment")
+        return self._vlm.info
+
+    async def start(self) -> None:
+        """Load the model. Raises ModelError."""
+        self._thread.start()
+        await self.ask(self._load_model)
+
+    async def stop(self) -> None:
+        """End the thread after the step that runs."""
+        await self.ask(self._close)
+        await asyncio.to_thread(self._thread.join)
+
+    async def open(self, request: Request, offers: Offers) -> EmbeddedAnswer:
+        """Begin an answer. Raises InvalidValue, PromptTooLong, EngineFailure."""
+        outbox = _Outbox()
+        preparing = asyncio.ensure_future(self.ask(lambda: self._prepare(request, offers, outbox)))
+        try:
+            session = await asyncio.shield(preparing)
+        except asyncio.CancelledError:  # the stream is gone; the session that is being made must not stay
+            preparing.add_done_callback(self._discard_prepared)
+            raise
+        offers.wake = self._wake
+        return EmbeddedAnswer(self, session, outbox)
+
+    async def ask(self, job: Callable[[], Result]) -> Result:
+        """Run `job` on the engine's thread between two steps."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+
+        def settle(result: Result | None, error: BaseException | None) -> None:
+            if future.cancelled():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)  # type: ignore[arg-type]  # None only if the job returns it
+
+        def run() -> None:
+            result, error = None, None
+            try:
+                result = job()
+            except CovspecError as refused:
+                error = refused
+            except Exception as broken:
+                log.exception("a job of the engine failed")
+                error = EngineFailure(f"the engine failed: {type(broken).__name__}")
+            loop.call_soon_threadsafe(settle, result, error)
+
+        self._inbox.put(run)
+        return await future
+
+    def discard(self, session: Session) -> None:
+        """Free a session. On the engine's thread."""
+        session.finish(FinishReason.CANCELLED)
+        if session in self._sessions:
+            self._sessions.remove(session)
+
+    @property
+    def sessions(self) -> int:
+        """Sessions that hold anything, parked ones included."""
+        return len(self._sessions)
+
+    def _run(self) -> None:
+        while not self._closing:
+            session = self._schedule()
+            self._obey(wait=session is None)
+            if session is not None:
+                self._step(session)
+
+    def _schedule(self) -> Session | None:
+        """The next session that may step, in turn."""
+        for _ in range(len(self._sessions)):
+            session = self._sessions[0]
+            self._sessions.rotate(-1)
+            if session.may_step:
+                return session
+        return None
+
+    def _obey(self, *, wait: bool) -> None:
+        if wait:
+            self._inbox.get()()
+        while not self._inbox.empty():
+            self._inbox.get()()
+
+    def _step(self, session: Session) -> None:
+        if not session.may_step:  # what was just obeyed may have parked or closed it
+            return
+        try:
+            session.step(self._clock)
+        except Exception as broken:
+            log.exception("a step failed")
+            session.deliver(EngineFailure(f"the engine failed: {type(broken).__name__}"))
+            self.discard(session)
+
+    def _prepare(self, request: Request, offers: Offers, outbox: _Outbox) -> Session:
+        if self._vlm is None:
+            raise Unavailable("the edge is loading its model; try again in a moment")
+        session = Session.prepare(self._vlm, request, offers, outbox.put)
+        self._sessions.append(session)
+        return session
+
+    def _discard_prepared(self, preparing: asyncio.Future[Session]) -> None:
+        if not preparing.cancelled() and preparing.exception() is None:
+            self._inbox.put(partial(self.discard, preparing.result()))
+
+    def _load_model(self) -> None:
+        self._vlm = self._load()
+
+    def _close(self) -> None:
+        self._closing = True
+        for session in list(self._sessions):
+            self.discard(session)
+
+    def _wake(self) -> None:
+        self._inbox.put(_nothing)
+
+
+class EmbeddedAnswer:
+    """One session of the embedded engine, as the service holds it."""
+
+    def __init__(self, engine: EmbeddedEngine, session: Session, outbox: _Outbox) -> None:
+        self.terms: Terms = session.terms
+        self._engine = engine
+        self._session = session
+        self._outbox = outbox
+
+    async def news(self) -> AsyncGenerator[News, None]:
+        """Commits, waiting ones merged, and at the end Finished. Ends without Finished once parked or closed."""
+        outbox = self._outbox
+        while (item := await outbox.get()) is not None:
+            yield item
+            if isinstance(item, Finished):
+                return
+
+    async def finish(self, reason: FinishReason) -> None:
+        """End the answer where it stands: Finished(reason) comes as its last news."""
+        await self._engine.ask(lambda: self._session.finish(reason))
+
+    async def park(self) -> None:
+        """Stop stepping, keep the cache."""
+        outbox = self._outbox
+        await self._engine.ask(self._park)
+        outbox.end()
+
+    async def resume(self, seen: int) -> None:
+        """Go on for a device that has `seen` tokens. Raises OutOfStep."""
+        self._outbox = outbox = _Outbox()
+        await self._engine.ask(lambda: self._resume(seen, outbox))
+
+    async def close(self) -> None:
+        """Free everything at once."""
+        await self._engine.ask(lambda: self._engine.discard(self._session))
+        self._outbox.end()
+
+    def _park(self) -> None:
+        self._session.parked = True
+
+    def _resume(self, seen: int, outbox: _Outbox) -> None:
+        session = self._session
+        outbox.put(session.offers.resume(seen))
+        session.deliver = outbox.put
+        session.parked = False
+        if session.finished is not None:
+            outbox.put(session.finished)
+
+
+class _Outbox:
+    """News on their way from the engine's thread to the loop that made this box, for one reader."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._news: deque[News | CovspecError | None] = deque()
+        self._arrived = asyncio.Event()
+
+    def put(self, item: News | CovspecError) -> None:
+        """Add news; from any thread."""
+        self._loop.call_soon_threadsafe(self._add, item)
+
+    def end(self) -> None:
+        """No more news; on the loop."""
+        self._add(None)
+
+    async def get(self) -> News | None:
+        """The next news, a commit with those that wait right behind it; None at the end. Raises what ended it all."""
+        while not self._news:
+            self._arrived.clear()
+            await self._arrived.wait()
+        item = self._news.popleft()
+        if isinstance(item, CovspecError):
+            raise item
+        while isinstance(item, Commit) and self._news and isinstance(later := self._news[0], Commit):
+            self._news.popleft()
+            item = item.merged(later)
+        return item
+
+    def _add(self, item: News | CovspecError | None) -> None:
+        self._news.append(item)
+        self._arrived.set()
+
+
+def _nothing() -> None:
+    """A wake-up call."""

@@ -1,0 +1,85 @@
+"""The mailbox of one session: the stream puts proposals in, the engine asks what is pending.
+
+Guarantees: safe between the stream's thread and the engine's. It wakes the engine whenever a step may have become
+possible. It does not know models or the wire.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from shared.speculation.edge import EdgeConversation, Pending, Rules
+from shared.speculation.messages import Commit, Pace, Propose, Timings, Yield
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a step verifies, the text before it, and when the newest of its proposals was heard (seconds)."""
+
+    pending: Pending
+    committed: tuple[int, ...]
+    heard_at: float
+
+
+class Offers:
+    """One session's conversation behind a lock. `clock`: monotonic seconds. `wake`: called without the lock."""
+
+    def __init__(self, rules: Rules, committed: Sequence[int], clock: Callable[[], float]) -> None:
+        self.wake: Callable[[], None] = _nobody
+        self._conversation = EdgeConversation(rules, committed)
+        self._clock = clock
+        self._heard_at = clock()
+        self._lock = threading.Lock()
+
+    def hear(self, message: Propose | Yield) -> None:
+        """Take what the device says. Raises InvalidValue, OutOfStep."""
+        with self._lock:
+            match message:
+                case Propose():
+                    self._conversation.hear(message)
+                    self._heard_at = self._clock()
+                case Yield():
+                    self._conversation.yielded = message.on
+                case _:
+                    assert_never(message)
+        self.wake()
+
+    def may_step(self, pace: Pace) -> bool:
+        """Whether a target step is wanted now."""
+        with self._lock:
+            return self._conversation.may_step(pace)
+
+    def take(self) -> Offer:
+        """What a step that begins now verifies."""
+        with self._lock:
+            pending = self._conversation.pending()
+            return Offer(pending, tuple(self._conversation.committed), self._heard_at)
+
+    def commit(self, offer: Offer, ids: Sequence[int], step_seconds: float) -> Commit:
+        """Add what the step on `offer` brought."""
+        with self._lock:
+            timings = Timings(_microseconds(step_seconds), _microseconds(self._clock() - offer.heard_at))
+            return self._conversation.commit(offer.pending, ids, timings)
+
+    def resume(self, seen: int) -> Commit:
+        """A new stream of a device that has `seen` tokens. Raises OutOfStep."""
+        with self._lock:
+            self._heard_at = self._clock()
+            return self._conversation.resume(seen)
+
+    @property
+    def length(self) -> int:
+        """Tokens committed."""
+        with self._lock:
+            return len(self._conversation.committed)
+
+
+def _nobody() -> None:
+    """Nobody waits for this mailbox yet."""
+
+
+def _microseconds(seconds: float) -> int:
+    return max(0, round(seconds * 1e6))

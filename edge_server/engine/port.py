@@ -1,0 +1,76 @@
+"""The port of a target engine. An engine runs freely and asks each session's mailbox for what is pending.
+
+It does not know streams, session names or tokens; the service does not know models or threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from PIL import Image
+
+from edge_server.engine.offers import Offers
+from shared.speculation.messages import Commit, Finished, FinishReason, Pace
+from shared.speculation.request import Message, SamplingParameters, SamplingWish
+from shared.vlm.port import ModelInfo
+
+News: TypeAlias = Commit | Finished
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an engine answers. `committed`: tokens of the answer that stand already. `seed`: if the wish has none."""
+
+    messages: tuple[Message, ...]
+    images: tuple[Image.Image, ...]
+    wish: SamplingWish
+    seed: int
+    pace: Pace
+    committed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the engine made of a request. Token counts are of the target's prompt."""
+
+    parameters: SamplingParameters
+    prompt_tokens: int
+    visual_tokens: int
+
+
+class Answer(Protocol):
+    """One session inside an engine."""
+
+    terms: Terms
+
+    def news(self) -> AsyncGenerator[News, None]:
+        """Commits, waiting ones merged, and at the end Finished. Ends without Finished once parked or closed."""
+
+    async def finish(self, reason: FinishReason) -> None:
+        """End the answer where it stands: Finished(reason) comes as its last news."""
+
+    async def park(self) -> None:
+        """Stop stepping, keep what it can. Idempotent."""
+
+    async def resume(self, seen: int) -> None:
+        """Go on for a device that has `seen` tokens; the next news is Commit(start=seen). Raises OutOfStep."""
+
+    async def close(self) -> None:
+        """Free everything at once. Idempotent."""
+
+
+class TargetEngine(Protocol):
+    """A target model that answers."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model. Raises Unavailable while it loads."""
+
+    @property
+    def paces(self) -> tuple[Pace, ...]:
+        """Paces on offer, the default one first."""
+
+    async def open(self, request: Request, offers: Offers) -> Answer:
+        """Begin an answer. Raises InvalidValue, PromptTooLong, EngineFailure."""

@@ -1,0 +1,28 @@
+"""Starts an edge process: logging, threads, the model by name, the event loop."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+import uvloop
+
+from edge_server.config import EdgeConfig
+from edge_server.server import serve
+from shared.demo.pair import target_folder
+from shared.vlm.load import load
+from shared.vlm.port import Vlm
+
+
+def launch(config: EdgeConfig) -> int:
+    """Run an edge until it is told to stop; the exit code."""
+    logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if config.threads:
+        torch.set_num_threads(config.threads)
+
+    def load_model() -> Vlm:
+        name = str(target_folder()) if config.model == "demo" else config.model
+        return load(name, config.dtype, config.device)
+
+    uvloop.run(serve(config, load_model))
+    return 0

@@ -1,0 +1,125 @@
+"""Puts an edge together and runs it: engine, service, health, reflection, and a drain on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health as health_names
+from grpc_health.v1.health import aio as health
+from grpc_reflection.v1alpha import reflection
+
+from edge_server.config import EdgeConfig
+from edge_server.engine.embedded import EmbeddedEngine
+from edge_server.service import SERVICE, VerifyService
+from edge_server.sessions import Sessions
+from edge_server.stream import Edge
+from edge_server.uploads import ImageStore
+from shared.errors import Unavailable
+from shared.vlm.port import Vlm
+from shared.wire.handshake import Limits
+
+log = logging.getLogger(__name__)
+_MIB = 2**20
+
+# A device pings an idle stream every 10 s: gRPC's own default would cut it for that. The ping timeout notices a peer
+# that hangs without closing.
+_OPTIONS = (
+    ("grpc.max_receive_message_length", 4 * _MIB),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.so_reuseport", 0),  # two edges on one port is a mistake, not a wish
+)
+
+
+class EdgeServer:
+    """An edge that runs in this event loop. Use as `async with`; `port` is the one it listens on."""
+
+    def __init__(self, config: EdgeConfig, load: Callable[[], Vlm]) -> None:
+        self.port = 0
+        self._config = config
+        self._engine = EmbeddedEngine(load)
+        self._sessions = Sessions(config.max_sessions, config.park_seconds)
+        self._limits = _limits(config)
+        self._store = ImageStore(round(config.image_cache_mib * _MIB))
+        self._health = health.HealthServicer()
+        self._server = grpc.aio.server(options=_OPTIONS)
+        self._service = VerifyService(
+            Edge(self._engine, self._sessions, self._store, self._limits, config.park_seconds)
+        )
+
+    async def __aenter__(self) -> EdgeServer:
+        """Bind, then load the model; until that is done, health says NOT_SERVING. Raises ModelError, Unavailable."""
+        self._server.add_generic_rpc_handlers((self._service.handler(),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if self._config.reflection:
+            names = (SERVICE, health_names.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+        address = f"{self._config.host}:{self._config.port}"
+        try:
+            self.port = self._server.add_insecure_port(address)
+        except RuntimeError as taken:
+            raise Unavailable(f"cannot listen on {address}: is another server there?") from taken
+        await self._server.start()
+        log.info("listening on %s:%d, loading %s", self._config.host, self.port, self._config.model)
+        try:
+            await self._engine.start()
+        except BaseException:
+            await self._server.stop(0)
+            raise
+        await self._say(health_pb2.HealthCheckResponse.SERVING)
+        log.info("ready: %s (%s)", self._engine.info.name, self._engine.info.family)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let running answers go on for `drain_seconds`, then free everything."""
+        self._service.draining = True
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(self._config.drain_seconds)
+        await self._sessions.close_all()
+        await self._engine.stop()
+
+    @property
+    def sessions(self) -> int:
+        """Sessions that hold anything in the engine."""
+        return self._engine.sessions
+
+    async def _say(self, status: int) -> None:
+        for name in ("", SERVICE):
+            await self._health.set(name, status)
+
+
+async def serve(config: EdgeConfig, load: Callable[[], Vlm]) -> None:
+    """Run an edge until SIGTERM or SIGINT; a second signal ends it at once."""
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        if stopping.is_set():
+            raise SystemExit(130)
+        log.info("draining for at most %g s", config.drain_seconds)
+        stopping.set()
+
+    async with EdgeServer(config, load):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        await stopping.wait()
+    log.info("stopped")
+
+
+def _limits(config: EdgeConfig) -> Limits:
+    return Limits(
+        max_window=config.max_window,
+        max_ahead=config.max_ahead,
+        max_images=config.max_images,
+        max_image_bytes=round(config.max_image_mib * _MIB),
+        max_image_pixels=round(config.max_image_megapixels * 1e6),
+        max_sessions=config.max_sessions,
+    )

@@ -1,0 +1,211 @@
+"""One stream: what a device says goes to its session's mailbox, what the engine brings goes to the device.
+
+Guarantees: whatever the device sends or fails to send, the session ends up closed, parked or with a newer stream.
+Reading and writing run side by side; a reader's refusal ends the writer with that sentence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from time import monotonic
+from typing import assert_never
+
+from PIL import Image
+
+from edge_server.engine.offers import Offers
+from edge_server.engine.port import Request, TargetEngine
+from edge_server.sessions import Held, Sessions, new_name
+from edge_server.uploads import ImageStore, Uploads
+from shared.errors import CovspecError, OutOfStep, Superseded, Unsupported
+from shared.speculation.edge import Rules
+from shared.speculation.messages import Finish, Propose, Yield
+from shared.speculation.prints import fit
+from shared.vlm.images import open_image
+from shared.vlm.port import ModelInfo
+from shared.wire.codec import FromDevice, FromEdge
+from shared.wire.handshake import DeviceProfile, ImageChunk, ImageHeld, Limits, Open, Opened, Resume, Rule
+
+GOODBYE_SECONDS = 5.0  # how long the edge waits for Finish(DONE) before it takes the device for gone
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What all streams of one edge share."""
+
+    engine: TargetEngine
+    sessions: Sessions
+    store: ImageStore
+    limits: Limits
+    park_seconds: float
+
+
+class Stream:
+    """The life of one stream. `messages` are decoded; `send` awaits while the device reads too slowly."""
+
+    def __init__(
+        self, edge: Edge, messages: AsyncIterator[FromDevice], send: Callable[[FromEdge], Awaitable[None]]
+    ) -> None:
+        self._edge = edge
+        self._messages = messages
+        self._send = send
+        self._uploads = Uploads((), edge.store)
+        self._offers: Offers | None = None
+        self._held: Held | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._refusal: CovspecError | None = None
+        self._finish: Finish | None = None
+
+    async def run(self) -> None:
+        """From the first message to the end. Raises what the device is to be told."""
+        try:
+            match await anext(self._messages, None):
+                case Open() as opening:
+                    self._held = await self._open(opening)
+                case Resume() as resume:
+                    self._held = await self._resume(resume)
+                case None:
+                    raise OutOfStep("the stream ended before its first message, open or resume")
+                case other:
+                    name = type(other).__name__.lower()
+                    raise OutOfStep(f"the first message of a stream must be open or resume, not {name}")
+            await self._converse(self._held)
+        except CovspecError:
+            await self._stop_reading()
+            if self._held is not None and not isinstance(self._refusal, _Gone):
+                await self._edge.sessions.close(self._held)
+            raise
+        finally:
+            await self._stop_reading()
+            if self._held is not None:
+                await self._edge.sessions.park(self._held, self)
+
+    def leave(self) -> None:
+        """A newer stream has taken the session over: end, and touch the session no more."""
+        self._refusal = Superseded("a newer stream has taken this session over")
+        self._held = None
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def _open(self, opening: Open) -> Held:
+        info, device, limits = self._edge.engine.info, opening.device, self._edge.limits
+        common = _common_ids(info, device)
+        pace = device.pace or self._edge.engine.paces[0]
+        rules = Rules(device.window, limits.max_ahead, info.rows, info.placeholder_ids)
+        sessions = self._edge.sessions
+        await sessions.reserve()
+        try:
+            self._offers = offers = Offers(rules, opening.committed, monotonic)
+            self._uploads = Uploads(opening.images, self._edge.store)
+            self._reader = asyncio.create_task(self._read())
+            if self._uploads.held:
+                await self._send(ImageHeld(self._uploads.held))
+            images = await self._images()
+            seed = secrets.randbits(64)
+            request = Request(opening.messages, images, opening.sampling, seed, pace, opening.committed)
+            answer = await self._edge.engine.open(request, offers)
+        except BaseException:
+            sessions.release()
+            raise
+        terms = answer.terms
+        opened = Opened(
+            session=new_name(),
+            token=new_name(),
+            sampling=terms.parameters,
+            prompt_tokens=terms.prompt_tokens,
+            visual_tokens=terms.visual_tokens,
+            common_ids=common,
+            placeholder_ids=tuple(sorted(token for token in info.placeholder_ids if token < common)),
+            window=device.window,
+            pace=pace,
+            park_seconds=math.ceil(self._edge.park_seconds),
+        )
+        held = Held(answer, offers, opened, self)
+        sessions.add(held)
+        return held
+
+    async def _resume(self, resume: Resume) -> Held:
+        held = await self._edge.sessions.claim(resume.session, resume.token, self)
+        self._held = held  # from here on an error closes the session
+        await held.answer.resume(resume.seen)
+        self._offers = held.offers
+        self._reader = asyncio.create_task(self._read())
+        return held
+
+    async def _images(self) -> tuple[Image.Image, ...]:
+        most = self._edge.limits.max_image_pixels
+        encoded = await self._uploads.complete()
+        return tuple(
+            [await asyncio.to_thread(open_image, data, most, f"picture {i}") for i, data in enumerate(encoded)]
+        )
+
+    async def _converse(self, held: Held) -> None:
+        """Send what the engine brings until the answer ends, then wait a little for the device's goodbye."""
+        await self._send(held.opened)
+        if self._finish is not None:  # said before there was an answer
+            await held.answer.finish(self._finish.reason)
+        if self._refusal is None:
+            async with aclosing(held.answer.news()) as all_news:
+                async for news in all_news:
+                    await self._send(news)
+        if self._refusal is not None:
+            raise self._refusal
+        if self._reader is not None:
+            await asyncio.wait([self._reader], timeout=GOODBYE_SECONDS)
+        if self._finish is not None:
+            await self._edge.sessions.close(held)
+            self._held = None
+
+    async def _read(self) -> None:
+        """Take what the device says until it finishes, breaks a rule, or is gone."""
+        try:
+            async for message in self._messages:
+                await self._take(message)
+                if self._finish is not None:
+                    return
+            raise _Gone("the stream ended without finish; the session is parked and can be resumed")
+        except CovspecError as refusal:
+            self._refusal = refusal
+            self._uploads.fail(refusal)
+            if self._held is not None:
+                await self._held.answer.park()
+
+    async def _take(self, message: FromDevice) -> None:
+        match message:
+            case Propose() | Yield():
+                assert self._offers is not None
+                self._offers.hear(message)
+            case ImageChunk():
+                self._uploads.add(message)
+            case Finish():
+                self._finish = message
+                if self._held is None:
+                    self._uploads.fail(OutOfStep("finish came before the pictures were complete"))
+                else:
+                    await self._held.answer.finish(message.reason)
+            case Open() | Resume():
+                raise OutOfStep("a stream carries one answer: open or resume came a second time")
+            case _:
+                assert_never(message)
+
+    async def _stop_reading(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.wait([self._reader])
+
+
+class _Gone(OutOfStep):
+    """The device is gone, or looks so."""
+
+
+def _common_ids(info: ModelInfo, device: DeviceProfile) -> int:
+    """How many ids the device may propose. Raises ModelMismatch, Unsupported."""
+    if device.rule is not Rule.COUPLED:
+        raise Unsupported(f"open.device.rule is {device.rule.value}: this edge verifies with the rule coupled only")
+    if device.vocabulary is None:
+        return 0
+    return min(fit(device.vocabulary, info.prints.vocabulary), info.rows)

@@ -1,0 +1,95 @@
+"""Pictures on their way up: chunks of one request put together, and whole pictures kept by content.
+
+Guarantees: a picture is whole and is what its reference says before anyone sees it; nothing is kept beyond the limits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from shared.errors import CovspecError, InvalidValue, OutOfStep
+from shared.speculation.request import ImageReference
+from shared.wire.handshake import ImageChunk
+
+
+class ImageStore:
+    """Encoded pictures by digest, the least recently used ones dropped beyond `capacity` bytes."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._held: OrderedDict[bytes, bytes] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, digest: bytes) -> bytes | None:
+        """The picture, if it is held."""
+        data = self._held.get(digest)
+        if data is not None:
+            self._held.move_to_end(digest)
+        return data
+
+    def put(self, digest: bytes, data: bytes) -> None:
+        """Hold a picture, if it fits at all."""
+        if digest in self._held or len(data) > self._capacity:
+            return
+        self._held[digest] = data
+        self._bytes += len(data)
+        while self._bytes > self._capacity:
+            _, dropped = self._held.popitem(last=False)
+            self._bytes -= len(dropped)
+
+
+class Uploads:
+    """The pictures of one request. `held`: indices that need no chunks."""
+
+    def __init__(self, references: Sequence[ImageReference], store: ImageStore) -> None:
+        self._references = references
+        self._store = store
+        self._data: list[bytes | bytearray] = [store.get(reference.digest) or bytearray() for reference in references]
+        self.held = tuple(i for i, data in enumerate(self._data) if data)
+        self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._settle_if_complete()
+
+    def add(self, chunk: ImageChunk) -> None:
+        """Take a chunk. Raises InvalidValue, OutOfStep."""
+        if chunk.image >= len(self._references):
+            raise InvalidValue("image_chunk.image", chunk.image, f"open names {len(self._references)} pictures")
+        if chunk.image in self.held:
+            return  # sent before the device could know
+        data, reference = self._data[chunk.image], self._references[chunk.image]
+        if chunk.offset != len(data):
+            raise OutOfStep(
+                f"image_chunk.offset is {chunk.offset}: {len(data)} bytes of picture {chunk.image} are here"
+            )
+        end = chunk.offset + len(chunk.data)
+        if end > reference.size:
+            raise InvalidValue("image_chunk.data", f"{end} bytes", f"open says the picture has {reference.size}")
+        data += chunk.data
+        if end == reference.size:
+            self._finish(chunk.image, bytes(data))
+            self._settle_if_complete()
+
+    def fail(self, error: CovspecError) -> None:
+        """No more chunks will come."""
+        if not self._complete.done():
+            self._complete.set_exception(error)
+            self._complete.exception()  # it may be that nobody waits
+
+    async def complete(self) -> tuple[bytes, ...]:
+        """All pictures, once they are here. Raises what `fail` was told."""
+        await self._complete
+        return tuple(bytes(data) for data in self._data)
+
+    def _finish(self, image: int, data: bytes) -> None:
+        reference = self._references[image]
+        if hashlib.sha256(data).digest() != reference.digest:
+            raise InvalidValue("image_chunk.data", f"picture {image}", "its SHA-256 is not the one that open named")
+        self._data[image] = data
+        self._store.put(reference.digest, data)
+
+    def _settle_if_complete(self) -> None:
+        whole = all(len(d) == r.size for d, r in zip(self._data, self._references, strict=True))
+        if whole and not self._complete.done():
+            self._complete.set_result(None)

@@ -1,0 +1,232 @@
+"""A model without weights behind the port, for tests and for the cost of everything but a model.
+
+Its logits are a hash of the whole prefix: prompt ids, what it saw, output ids. A toy of `agreement` below 1 is a draft
+of the toy with the same seed: at each position its row is the target's with that probability, by hash, else another.
+It pays O(len(ids)) for a block, and sleeps only if told to imitate a slow model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from shared.errors import InvalidValue
+from shared.speculation.prints import ModelPrints, VocabularyPrint
+from shared.speculation.request import Message, ModelDefaults, Text
+from shared.vlm.chat import check_room, pictures_in_order
+from shared.vlm.port import ModelInfo, Prompt, Tokenizer, VisualTokens
+from shared.vlm.toy_vocabulary import ASSISTANT, CONTINUES, END, IMAGE, NEVER_FIRST, PIECES, ROLE_IDS, ToyTokenizer
+
+_CELL = 16  # pixels on a side of what one visual token stands for
+_MAX_SIDE = 8  # visual tokens on a side of a picture
+_HIDDEN = 16
+_MIN_ROWS = 32  # the special tokens and the bytes below it are in every toy
+
+_SCALE = 2.0  # nats: the best id holds about half of the probability, a handful of others the rest
+_UNSURE = 1.0  # nats, where a draft differs: flatter, as a draft's mistakes are
+_BANNED = -30.0
+_FORCED = 40.0
+_END_LEAD = 3.0
+# The chance of an end at output position n is (n - _FIRST_END) / _END_SPREAD: answers of 40 tokens, give or take 20.
+_FIRST_END = 8
+_END_SPREAD = 600
+_PRUNED = 0.4  # share of the agreement lost when every visual token is dropped
+
+_MASK = 2**64 - 1
+_GOLDEN = 0x9E3779B97F4A7C15
+_MIX_1, _MIX_2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB  # the finalizer of SplitMix64 (Steele, Lea, Flood 2014)
+_DISAGREES, _ENDS = 0xD1B54A32D192ED03, 0x8CB92BA72F3D8DD7  # salts of independent decisions about one prefix
+
+
+@dataclass(eq=False)
+class ToyVlm:
+    """The model. `step_seconds` and `token_seconds` are slept in each forward: once, and per token of it."""
+
+    name: str = "toy"
+    seed: int = 0
+    agreement: float = 1.0
+    rows: int = len(PIECES)
+    step_seconds: float = 0.0
+    token_seconds: float = 0.0
+    context_length: int = 4096
+    sleep: Callable[[float], None] = time.sleep
+    info: ModelInfo = field(init=False)
+    tokenizer: Tokenizer = field(init=False)
+
+    def __post_init__(self) -> None:
+        _check("agreement", self.agreement, 0.0, 1.0)
+        _check("rows", self.rows, _MIN_ROWS, 2**20)
+        _check("step_seconds", self.step_seconds, 0.0, 60.0)
+        _check("token_seconds", self.token_seconds, 0.0, 60.0)
+        _check("context_length", self.context_length, 2, 2**31 - 1)
+        pieces = PIECES[: self.rows]
+        self._words = self.tokenizer = ToyTokenizer(pieces)
+        self.info = ModelInfo(
+            name=self.name,
+            family="toy",
+            context_length=self.context_length,
+            rows=self.rows,
+            placeholder_ids=frozenset({IMAGE}),
+            defaults=ModelDefaults(eos_ids=(END,)),
+            prints=ModelPrints(
+                vocabulary=VocabularyPrint.of([piece.decode("latin-1") for piece in pieces]),
+                special_tokens=hashlib.sha256(b"toy special tokens").digest(),
+                chat_template=hashlib.sha256(b"toy chat template").digest(),
+            ),
+        )
+        self._lanes = np.arange(1, self.rows + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
+
+    def prepare(self, messages: Sequence[Message], images: Sequence[Image.Image]) -> Prompt:
+        """Each message is its role, its words and its pictures. Raises InvalidValue, PromptTooLong."""
+        pictures = [image.convert("RGB") for image in pictures_in_order(messages, images)]
+        grids = [tuple(min(_MAX_SIDE, math.ceil(side / _CELL)) for side in picture.size) for picture in pictures]
+        visual_tokens = tuple(math.prod(grid) for grid in grids)
+        places = iter(visual_tokens)
+        ids: list[int] = []
+        for message in messages:
+            ids.append(ROLE_IDS[message.role])
+            for part in message.parts:
+                ids += self._words.encode(part.text) if isinstance(part, Text) else [IMAGE] * next(places)
+        ids.append(ASSISTANT)
+        check_room(len(ids), sum(visual_tokens), self.context_length)
+        return Prompt(tuple(ids), visual_tokens, tuple(zip(pictures, grids, strict=True)))
+
+    def see(self, prompt: Prompt) -> VisualTokens:
+        """A visual token is the mean colour of its cell, spread over the hidden size; the extras are a digest."""
+        self.work(sum(prompt.visual_tokens))
+        digest = hashlib.blake2b(digest_size=16)
+        cells = [np.zeros((0, 3))]
+        for picture, grid in prompt.pixels:
+            digest.update(repr(picture.size).encode() + picture.tobytes())
+            cells.append(np.asarray(picture.resize(grid, Image.Resampling.BOX), dtype=np.float64).reshape(-1, 3) / 255)
+        spread = np.sin(np.arange(1, 3 * _HIDDEN + 1)).reshape(3, _HIDDEN)
+        features = (np.concatenate(cells) @ spread).astype(np.float32)
+        return VisualTokens(torch.from_numpy(features), digest.digest())
+
+    def prefill(
+        self, prompt: Prompt, visual: VisualTokens, kept: Sequence[int] | None = None, ids: Sequence[int] = ()
+    ) -> tuple[ToyDecoder, Tensor]:
+        """As the port says. Visual tokens left out lower the agreement; which ones decides where."""
+        total = sum(prompt.visual_tokens)
+        kept = range(total) if kept is None else kept
+        self.work(len(prompt.ids) - total + len(kept) + len(ids))
+        seen = hashlib.blake2b(repr((self.seed, prompt.ids)).encode() + visual.extras, digest_size=8)
+        missing = 1 - len(kept) / total if total else 0.0
+        pruning = hashlib.blake2b(repr(tuple(kept)).encode(), digest_size=8) if missing else None
+        decoder = ToyDecoder(
+            self,
+            start=int.from_bytes(seen.digest()),
+            agreement=self.agreement * (1 - _PRUNED * missing),
+            salt=int.from_bytes(pruning.digest()) if pruning else 0,
+        )
+        return decoder, decoder.take(ids, first=True)
+
+    def logits(self, keys: Sequence[int], unsure: Sequence[bool]) -> NDArray[np.float64]:
+        """Independent exponential logits, one row for each key: [keys, rows]."""
+        lanes = np.array(keys, dtype=np.uint64)[:, None] + self._lanes
+        lanes = (lanes ^ (lanes >> np.uint64(30))) * np.uint64(_MIX_1)
+        lanes = (lanes ^ (lanes >> np.uint64(27))) * np.uint64(_MIX_2)
+        lanes ^= lanes >> np.uint64(31)
+        uniform = (lanes >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
+        scales = np.where(unsure, _UNSURE, _SCALE)[:, None]
+        rows: NDArray[np.float64] = np.log(uniform) * -scales
+        return rows
+
+    def work(self, tokens: int) -> None:
+        """Be slow, if this toy is."""
+        seconds = self.step_seconds + self.token_seconds * tokens
+        if seconds:
+            self.sleep(seconds)
+
+
+class ToyDecoder:
+    """One answer's states: the hash of all that came before each position, so that to truncate is to forget some."""
+
+    def __init__(self, model: ToyVlm, start: int, agreement: float, salt: int) -> None:
+        self._model = model
+        self._states = [start]  # one before each output token, and one after the last
+        self._tokens: list[int] = []
+        self._agreed = round(agreement * 2**64)
+        self._salt = salt
+
+    @property
+    def length(self) -> int:
+        """How many output tokens are held."""
+        return len(self._tokens)
+
+    def extend(self, ids: Sequence[int]) -> Tensor:
+        """As the port says."""
+        if not ids:
+            raise ValueError("a block needs at least one id")
+        self._model.work(len(ids))
+        return self.take(ids, first=False)
+
+    def truncate(self, length: int) -> None:
+        """As the port says."""
+        if not 0 <= length <= self.length:
+            raise ValueError(f"cannot truncate {self.length} tokens to {length}")
+        del self._tokens[length:]
+        del self._states[length + 1 :]
+
+    def take(self, ids: Sequence[int], *, first: bool) -> Tensor:
+        """Hold `ids`. The rows after each of them, and, if `first`, the row before them."""
+        begin = self.length if first else self.length + 1
+        for token in ids:
+            self._tokens.append(token)
+            self._states.append(_mix(self._states[-1] ^ _mix(token + 1)))
+        states = self._states[begin:]
+        differs = [_mix(state ^ _DISAGREES) >= self._agreed for state in states]
+        keys = [_mix(s ^ _DISAGREES ^ self._salt) if d else s for s, d in zip(states, differs, strict=True)]
+        rows = self._model.logits(keys, differs)
+        rows[:, NEVER_FIRST] = _BANNED
+        rows[:, len(PIECES) :] = _BANNED  # rows that pad a vocabulary
+        rows[:, END] = _BANNED
+        for i, key in enumerate(keys):
+            self._end_or_go_on(rows[i], key, begin + i)
+        return torch.from_numpy(rows.astype(np.float32))
+
+    def _end_or_go_on(self, row: NDArray[np.float64], key: int, position: int) -> None:
+        """A character begun is finished; elsewhere an end comes by hash, more likely as the answer grows."""
+        token = CONTINUES.get(self._tokens[position - 1]) if position else None
+        if token is not None:
+            row[token] = _FORCED
+        elif _mix(key ^ _ENDS) * _END_SPREAD < (position - _FIRST_END) << 64:
+            row[END] = row.max() + _END_LEAD
+
+
+def named(name: str) -> ToyVlm:
+    """The toy that `name` describes, such as "toy:seed=1,agreement=0.8". Raises InvalidValue."""
+    kinds: dict[str, Callable[[str], float]] = {"seed": int, "rows": int, "context_length": int}
+    kinds |= dict.fromkeys(("agreement", "step_seconds", "token_seconds"), float)
+    chosen: dict[str, float] = {}
+    for item in filter(None, name.removeprefix("toy").removeprefix(":").split(",")):
+        key, _, value = item.partition("=")
+        if key not in kinds:
+            raise InvalidValue("toy model", item, f"must be one of {', '.join(kinds)}, '=' and a number")
+        try:
+            chosen[key] = kinds[key](value)
+        except ValueError as error:
+            raise InvalidValue(f"toy model {key}", value, "must be a number") from error
+    return ToyVlm(name=name, **chosen)  # type: ignore[arg-type]  # the keys are the fields of ToyVlm
+
+
+def _mix(value: int) -> int:
+    """SplitMix64 of one 64-bit integer."""
+    value = (value + _GOLDEN) & _MASK
+    value = ((value ^ (value >> 30)) * _MIX_1) & _MASK
+    value = ((value ^ (value >> 27)) * _MIX_2) & _MASK
+    return value ^ (value >> 31)
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:  # also refuses NaN
+        raise InvalidValue(f"toy model {name}", value, f"must lie between {low} and {high}")
