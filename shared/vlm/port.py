@@ -67,7 +67,7 @@ class Decoder(Protocol):
         """How many output tokens are held."""
 
     def extend(self, ids: Sequence[int]) -> Tensor:
-        """Take output tokens `[length, length + len(ids))`, at least one. Returns the logits after each: [ids, rows]."""
+        """Take output tokens `[length, length + len(ids))`, at least one; the logits after each: [ids, rows]."""
 
     def truncate(self, length: int) -> None:
         """Forget the output tokens from `length` on, 0 <= length <= self.length."""

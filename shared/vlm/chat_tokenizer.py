@@ -1,0 +1,102 @@
+"""Text and ids of a Hugging Face tokenizer, with the model's own chat template.
+
+A chat becomes exactly the ids that the stock template and tokenizer give. The one difference: where a message's text
+spells a special token, such as <|im_end|>, it is read as that text and never as the token, so no text can end its
+own turn or stand for a picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from shared.errors import InvalidValue
+from shared.speculation.prints import ModelPrints, VocabularyPrint
+from shared.speculation.request import Message, Text
+
+_PRIVATE_USE = range(0xF0000, 0xFFFFE)  # Unicode plane 15: no template looks for these
+
+
+class ChatTokenizer:
+    """`placeholder`: the id that the template puts where a picture goes."""
+
+    def __init__(self, tokenizer: Any, placeholder: int) -> None:
+        self._tokenizer = tokenizer
+        self._placeholder = placeholder
+        added = tokenizer.added_tokens_decoder.values()
+        # The longest first: one special token may spell the beginning of another.
+        self._specials = sorted({token.content for token in added if token.special}, key=len, reverse=True)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`, special tokens left out; U+FFFD where a character is not complete."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
+
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        """The ids of a chat up to where the answer begins, each picture one placeholder. Raises InvalidValue."""
+        veils = self._veils(part.text for message in messages for part in message.parts if isinstance(part, Text))
+        rendered = self._render(messages, veils)
+        ids = self._encode(rendered, veils)
+        pictures = sum(not isinstance(part, Text) for message in messages for part in message.parts)
+        if ids.count(self._placeholder) != pictures:
+            raise InvalidValue("messages", pictures, "the model's chat template does not take that many pictures there")
+        return ids
+
+    def prints(self) -> ModelPrints:
+        """The fingerprints of vocabulary, special tokens and chat template."""
+        vocabulary: dict[str, int] = self._tokenizer.get_vocab()
+        pieces: list[str | None] = [None] * (max(vocabulary.values()) + 1)
+        for piece, token in vocabulary.items():
+            pieces[token] = piece
+        specials = {text: vocabulary[text] for text in sorted(self._specials)}
+        named = {role: str(text) for role, text in sorted(self._tokenizer.special_tokens_map.items())}
+        return ModelPrints(
+            vocabulary=VocabularyPrint.of(pieces),
+            special_tokens=hashlib.sha256(json.dumps([specials, named]).encode()).digest(),
+            chat_template=hashlib.sha256(str(self._tokenizer.chat_template).encode()).digest(),
+        )
+
+    def _veils(self, texts: Iterable[str]) -> dict[str, str]:
+        """For each special token spelled in `texts`, a character that is nowhere in them. Nearly always none."""
+        everything = "\0".join(texts)
+        unused = (chr(code) for code in _PRIVATE_USE if chr(code) not in everything)
+        return {special: next(unused) for special in self._specials if special in everything}
+
+    def _render(self, messages: Sequence[Message], veils: dict[str, str]) -> str:
+        """The chat as the model's template writes it, what spells a special token veiled."""
+        conversation = []
+        for message in messages:
+            parts = []
+            for part in message.parts:
+                if isinstance(part, Text):
+                    text = part.text
+                    for special, veil in veils.items():
+                        text = text.replace(special, veil)
+                    parts.append({"type": "text", "text": text})
+                else:
+                    parts.append({"type": "image"})
+            conversation.append({"role": message.role, "content": parts})
+        try:
+            rendered: str = self._tokenizer.apply_chat_template(
+                conversation, tokenize=False, add_generation_prompt=True
+            )
+        except Exception as error:  # a template is a program of the model's makers, its refusals take any form
+            roles = [message.role for message in messages]
+            raise InvalidValue("messages", roles, f"the model's chat template refuses them ({error})") from error
+        return rendered
+
+    def _encode(self, rendered: str, veils: dict[str, str]) -> list[int]:
+        if not veils:
+            return self._ids(rendered, plain=False)
+        specials = {veil: special for special, veil in veils.items()}
+        ids: list[int] = []
+        for piece in re.split(f"([{''.join(specials)}])", rendered):
+            ids += self._ids(specials.get(piece, piece), plain=piece in specials)
+        return ids
+
+    def _ids(self, text: str, *, plain: bool) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=plain)
+        return ids

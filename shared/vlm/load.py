@@ -1,0 +1,178 @@
+"""A name becomes a model behind the port, or a ModelError that says in one sentence what is wrong with it.
+
+A name is a folder, a model of the Hugging Face hub, or a toy such as `toy:seed=1,agreement=0.8`. Weights are read from
+safetensors alone and no code comes with a model, so a folder of a stranger can be tried.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from shared.errors import InvalidValue, ModelError
+from shared.vlm import toy
+from shared.vlm.parts import Parts
+from shared.vlm.port import Vlm
+from shared.vlm.qwen3_vl import Qwen3Vl
+
+
+@dataclass(frozen=True)
+class _Family:
+    """`model_class`: its name in transformers. `port`: what puts it behind the port."""
+
+    model_class: str
+    port: Callable[[Parts], Vlm]
+
+
+FAMILIES: Mapping[str, _Family] = MappingProxyType(  # by the model_type of their config
+    {"qwen3_vl": _Family("Qwen3VLForConditionalGeneration", Qwen3Vl)}
+)
+DTYPES = MappingProxyType({"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16})
+
+# Their state after a token is one sum over all tokens before it: a rejected proposal cannot be taken out again.
+_RECURRENT = ("qwen3_5", "qwen3_next", "qwen4", "glm5_next", "lfm2", "mamba", "jamba", "bamba", "zamba", "falcon_h1")
+_ATTENTION = frozenset({"full_attention", "sliding_attention", "chunked_attention"})
+
+
+def load(name: str, dtype: str = "float32", device: str = "cpu") -> Vlm:
+    """The model called `name`, in evaluation mode. Raises ModelError, and InvalidValue for dtype, device and toys."""
+    if name == "toy" or name.startswith("toy:"):
+        return toy.named(name)
+    if dtype not in DTYPES:
+        raise InvalidValue("dtype", dtype, f"must be one of {', '.join(DTYPES)}")
+    _check_device(device)
+    with _quiet():
+        family = _family(name)
+        parts = Parts(
+            name=Path(name).resolve().name if Path(name).is_dir() else name,  # nobody else is to learn of our folders
+            model=_load_model(name, family.model_class, DTYPES[dtype]).to(device),
+            tokenizer=_load_tokenizer(name),
+            image_processor=_load_image_processor(name),
+        )
+        with _or_model_error(name, "its parts do not fit together"):
+            return family.port(parts)
+
+
+def _family(name: str) -> _Family:
+    config = _read_config(name)
+    kind = str(config.get("model_type"))
+    if kind in FAMILIES:
+        return FAMILIES[kind]
+    supported = f"supported are {', '.join(FAMILIES)}"
+    if "model_type" not in config:
+        raise ModelError(f"{name}: its config names no model_type; {supported}")
+    text = config.get("text_config", config)
+    layers = text.get("layer_types") or () if isinstance(text, dict) else ()
+    if kind.startswith(_RECURRENT) or not _ATTENTION.issuperset(layers):
+        raise ModelError(
+            f"{name}: the family {kind} has recurrent or linear-attention layers, whose state cannot be rolled back "
+            f"when a proposal is rejected; {supported}"
+        )
+    raise ModelError(f"{name}: the family {kind} is not supported; {supported}")
+
+
+def _read_config(name: str) -> Mapping[str, Any]:
+    from transformers import PretrainedConfig  # seconds to import, and a toy needs none of it
+
+    folder = Path(name)
+    if folder.is_dir():
+        file = folder / "config.json"
+        if not file.is_file():
+            raise ModelError(f"{name}: the folder has no config.json")
+        with _or_model_error(name, "its config.json cannot be read"):
+            config = json.loads(file.read_text(encoding="utf-8"))
+    elif folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+        raise ModelError(f"{name}: there is no such folder")
+    else:
+        with _or_model_error(name, "neither a folder here nor a model that the hub or its cache can give"):
+            config, _ = PretrainedConfig.get_config_dict(name)
+    if not isinstance(config, dict):
+        raise ModelError(f"{name}: its config.json is not a JSON object")
+    return config
+
+
+def _load_model(name: str, model_class: str, dtype: torch.dtype) -> Any:
+    import transformers  # as above
+
+    with _or_model_error(name, "its weights cannot be loaded"):
+        model, found = getattr(transformers, model_class).from_pretrained(
+            name, dtype=dtype, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    # What does not fit or is not there transformers has drawn at random.
+    if misfits := sorted(key for key, *_ in found["mismatched_keys"]):
+        raise ModelError(
+            f"{name}: {len(misfits)} tensors have another shape than its config says, such as {misfits[0]}"
+        )
+    if missing := sorted(found["missing_keys"]):
+        raise ModelError(f"{name}: its weights lack {len(missing)} tensors, {missing[0]} among them")
+    return model.eval().requires_grad_(False)
+
+
+def _load_tokenizer(name: str) -> Any:
+    from transformers import AutoTokenizer  # as above
+    from transformers.utils import cached_file
+
+    with _or_model_error(name, "it has no tokenizer that can be loaded"):
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    if len(tokenizer) <= len(tokenizer.added_tokens_decoder):  # what transformers makes of a folder without one
+        raise ModelError(f"{name}: it has no tokenizer")
+    if tokenizer.chat_template is None:
+        with _or_model_error(name, "its chat_template.json cannot be read"):
+            file = cached_file(name, "chat_template.json", _raise_exceptions_for_missing_entries=False)
+            tokenizer.chat_template = json.loads(Path(file).read_text("utf-8"))["chat_template"] if file else None
+    if tokenizer.chat_template is None:
+        raise ModelError(f"{name}: its tokenizer has no chat template")
+    return tokenizer
+
+
+def _load_image_processor(name: str) -> Any:
+    from transformers import AutoImageProcessor  # as above
+
+    with _or_model_error(name, "it has no image processor that can be loaded"):
+        # The kind that works on Pillow alone: the same pixels on every machine, torchvision or not.
+        return AutoImageProcessor.from_pretrained(name, backend="pil", trust_remote_code=False)
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InvalidValue("device", device, f"cannot be used ({_first_line(error)})") from error
+
+
+@contextlib.contextmanager
+def _or_model_error(name: str, sentence: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # whatever a library says of a folder that is not as it expects
+        raise ModelError(f"{name}: {sentence} ({_first_line(error)})") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the warnings and progress bars of the libraries off the terminal while a model is loaded."""
+    from transformers.utils import logging  # as above
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

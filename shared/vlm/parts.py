@@ -1,0 +1,50 @@
+"""What loading finds in any family's folder, and what the port says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from shared.speculation.prints import ModelPrints
+from shared.speculation.request import ModelDefaults
+from shared.vlm.port import ModelInfo
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A Hugging Face model with what it needs to read a chat. `name`: what the model is called towards others."""
+
+    name: str
+    model: Any  # transformers.PreTrainedModel
+    tokenizer: Any  # transformers.PreTrainedTokenizerBase, with a chat template
+    image_processor: Any  # transformers.BaseImageProcessor, of the kind that needs Pillow alone
+
+    def info(self, placeholder_ids: frozenset[int], prints: ModelPrints) -> ModelInfo:
+        """What the port says of this model."""
+        config = self.model.config
+        return ModelInfo(
+            name=self.name,
+            family=config.model_type,
+            context_length=config.get_text_config().max_position_embeddings,
+            rows=self.model.get_output_embeddings().out_features,
+            placeholder_ids=placeholder_ids,
+            defaults=model_defaults(self.model.generation_config, self.tokenizer.eos_token_id),
+            prints=prints,
+        )
+
+
+def model_defaults(generation: Any, eos_id: int | None) -> ModelDefaults:
+    """The defaults of a generation config. `eos_id`: what ends a sequence if the config does not say.
+
+    A config without do_sample means the noiseless case, whatever temperature it also holds.
+    """
+    eos = generation.eos_token_id if generation.eos_token_id is not None else eos_id
+    said: dict[str, float | None] = {"repetition_penalty": generation.repetition_penalty}
+    if generation.do_sample:
+        said |= {name: getattr(generation, name) for name in ("temperature", "top_k", "top_p", "min_p")}
+        if said["temperature"] is None:
+            said["temperature"] = 1.0
+    return ModelDefaults(
+        eos_ids=tuple(eos) if isinstance(eos, list | tuple) else () if eos is None else (eos,),
+        sampling={name: value for name, value in said.items() if value is not None},
+    )

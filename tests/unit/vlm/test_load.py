@@ -1,0 +1,193 @@
+"""What a folder must hold, and what is said of one that does not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from shared.errors import InvalidValue, ModelError
+from shared.speculation.request import SamplingParameters, SamplingWish, resolve
+from shared.vlm.load import load
+from shared.vlm.parts import model_defaults
+from shared.vlm.qwen3_vl import Qwen3Vl
+from tests.support.tiny_qwen import picture, question, tiny_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the tiny model's folder, to be damaged."""
+    return Path(shutil.copytree(tiny_folder(), tmp_path / "model"))
+
+
+def rewrite(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Apply `change` to the JSON object in `file`."""
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
+
+
+def test_a_model_is_ready_to_answer_and_never_to_learn(folder: Path) -> None:
+    vlm = load(str(folder))
+    assert isinstance(vlm, Qwen3Vl)
+    assert not vlm._model.training
+    assert not any(p.requires_grad for p in vlm._model.parameters())
+    assert vlm.info.name == "model"  # and nothing of the path to it
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_a_model_computes_in_the_type_asked_for(folder: Path, dtype: str) -> None:
+    vlm = load(str(folder), dtype=dtype)
+    prompt = vlm.prepare(question("what?", 1), [picture(0)])
+    visual = vlm.see(prompt)
+    assert visual.features.dtype == getattr(torch, dtype)
+    decoder, rows = vlm.prefill(prompt, visual, kept=[0, 1])
+    assert rows.dtype == decoder.extend([40]).dtype == torch.float32
+    assert rows.isfinite().all()
+
+
+def test_loading_is_silent(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    load(str(folder))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_images_and_the_toy_load_without_transformers() -> None:
+    """A device with a toy, or an edge that checks a picture, pays nothing for a library it does not use."""
+    code = "import sys, shared.vlm.load, shared.vlm.images as i; i.open_image; shared.vlm.load.load('toy:seed=1')"
+    subprocess.run([sys.executable, "-c", f"{code}; assert 'transformers' not in sys.modules"], check=True, timeout=120)
+
+
+def test_an_older_chat_template_is_found(folder: Path) -> None:
+    template = (folder / "chat_template.jinja").read_text()
+    (folder / "chat_template.jinja").unlink()
+    (folder / "chat_template.json").write_text(json.dumps({"chat_template": template}))
+    expected = load(str(tiny_folder())).prepare(question("cat"), []).ids
+    assert load(str(folder)).prepare(question("cat"), []).ids == expected
+
+
+def remove(name: str) -> Callable[[Path], None]:
+    """Damage: the file is missing."""
+    return lambda folder: (folder / name).unlink()
+
+
+def cut(name: str) -> Callable[[Path], None]:
+    """Damage: the file ends half way."""
+
+    def damage(folder: Path) -> None:
+        data = (folder / name).read_bytes()
+        (folder / name).write_bytes(data[: len(data) // 2])
+
+    return damage
+
+
+def say(**entries: Any) -> Callable[[Path], None]:
+    """Damage: the config says something else."""
+    return lambda folder: rewrite(folder / "config.json", lambda config: config.update(entries))
+
+
+def more_layers(folder: Path) -> None:
+    """Damage: the config asks for weights that the folder lacks."""
+    rewrite(folder / "config.json", lambda config: config["text_config"].update(num_hidden_layers=4))
+
+
+def wider(folder: Path) -> None:
+    """Damage: the config asks for weights of another shape."""
+    rewrite(folder / "config.json", lambda config: config["text_config"].update(intermediate_size=99))
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (remove("config.json"), "the folder has no config.json"),
+        (cut("config.json"), "config.json cannot be read"),
+        (lambda folder: (folder / "config.json").write_text("[]"), "not a JSON object"),
+        (lambda folder: (folder / "config.json").write_text("{}"), "names no model_type"),
+        (say(model_type="llava"), "the family llava is not supported; supported are qwen3_vl"),
+        (say(model_type="no_such_family"), "the family no_such_family is not supported"),
+        (say(model_type="qwen3_5"), "qwen3_5 has recurrent or linear-attention layers"),
+        (say(model_type="lfm2_vl"), "lfm2_vl has recurrent"),
+        (say(model_type="new", text_config={"layer_types": ["linear_attention"]}), "new has recurrent"),
+        (remove("model.safetensors"), "weights cannot be loaded"),
+        (cut("model.safetensors"), "weights cannot be loaded"),
+        (more_layers, "weights lack .* tensors, .*layers.3"),
+        (wider, "9 tensors have another shape .*mlp"),
+        (remove("tokenizer.json"), "no tokenizer"),
+        (cut("tokenizer.json"), "no tokenizer that can be loaded"),
+        (remove("chat_template.jinja"), "no chat template"),
+        (remove("preprocessor_config.json"), "no image processor"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_refused_in_one_sentence(
+    folder: Path, damage: Callable[[Path], None], sentence: str
+) -> None:
+    damage(folder)
+    with pytest.raises(ModelError, match=sentence) as caught:
+        load(str(folder))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500 + len(str(folder))
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "a/b/c", "~/models"])
+def test_a_folder_that_is_not_there_is_refused(name: str) -> None:
+    with pytest.raises(ModelError, match="no such folder"):
+        load(name)
+
+
+@pytest.mark.parametrize("name", ["nobody/no-such-model", "no-such-model", "not a name!"])
+def test_a_name_that_the_hub_does_not_give_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match="neither a folder here nor a model that the hub") as caught:
+        load(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_type_or_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InvalidValue, match=r"dtype is 'float8'.*float32, bfloat16, float16"):
+        load(str(tiny_folder()), dtype="float8")
+    for device in ("cuda:99", "toaster"):
+        with pytest.raises(InvalidValue, match=f"device is '{device}'"):
+            load(str(tiny_folder()), device=device)
+
+
+def generation(**said: Any) -> SimpleNamespace:
+    """A generation config that says what is given and nothing else."""
+    names = ("eos_token_id", "do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+    return SimpleNamespace(**{**dict.fromkeys(names), **said})
+
+
+def resolved(**said: Any) -> SamplingParameters:
+    """What holds for an answer if a person says nothing."""
+    return resolve(SamplingWish(), model_defaults(generation(**said), 7), room=9, seed=0)
+
+
+def test_a_model_that_samples_says_how() -> None:
+    holds = resolved(do_sample=True, temperature=0.7, top_k=20, top_p=0.8, repetition_penalty=1.05, eos_token_id=[3, 4])
+    assert (holds.temperature, holds.top_k, holds.top_p, holds.min_p) == (0.7, 20, 0.8, 0.0)
+    assert holds.repetition_penalty == 1.05
+    assert holds.eos_ids == (3, 4)
+
+
+def test_a_model_that_samples_without_a_temperature_has_one() -> None:
+    assert resolved(do_sample=True).temperature == 1.0
+
+
+def test_a_model_that_does_not_sample_is_noiseless_but_keeps_its_penalty() -> None:
+    for do_sample in (False, None):
+        holds = resolved(do_sample=do_sample, temperature=0.7, top_k=20, top_p=0.8, repetition_penalty=1.05)
+        assert (holds.temperature, holds.top_k, holds.top_p) == (0.0, 0, 1.0)
+        assert holds.repetition_penalty == 1.05
+
+
+def test_the_end_of_a_sequence_is_one_id_or_several_or_the_tokenizers() -> None:
+    assert resolved(eos_token_id=3).eos_ids == (3,)
+    assert resolved(eos_token_id=0).eos_ids == (0,)
+    assert resolved().eos_ids == (7,)
+    assert model_defaults(generation(), None).eos_ids == ()
