@@ -77,6 +77,7 @@ class Link:
         self._chunks: deque[ImageChunk] = deque()
         self._wanted = asyncio.Event()
         self._closing = False
+        self._refused: CovspecError | None = None  # what could not be sent, and why
         self._writer = asyncio.create_task(self._write())
 
     async def __aenter__(self) -> Link:
@@ -116,9 +117,9 @@ class Link:
         except grpc.aio.AioRpcError as failed:
             raise _error(failed) from None
         except asyncio.CancelledError:
-            if self._call.cancelled() and not _is_being_cancelled():
-                raise Unavailable("the stream was cut") from None
-            raise
+            if _is_being_cancelled():
+                raise
+            raise self._refused or Unavailable("the stream was cut") from None
 
     async def finish(self) -> None:
         """Send all that is posted, then say that nothing follows."""
@@ -132,7 +133,12 @@ class Link:
         while True:
             while self._posted or self._chunks:
                 message = self._posted.popleft() if self._posted else self._chunks.popleft()
-                request = encode_request(message)
+                try:
+                    request = encode_request(message)
+                except CovspecError as refused:
+                    self._refused = refused
+                    self._call.cancel()
+                    return
                 self._ledger.count(request)
                 await self._call.write(request)
             if self._closing:

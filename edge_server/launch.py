@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 
 import torch
 import uvloop
@@ -24,5 +25,8 @@ def launch(config: EdgeConfig) -> int:
         name = str(target_folder()) if config.model == "demo" else config.model
         return load(name, config.dtype, config.device)
 
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # else the loop's runner takes it before `serve` does, and does not drain
     uvloop.run(serve(config, load_model))
     return 0

@@ -8,8 +8,8 @@ import signal
 from collections.abc import Callable
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1 import health as health_names
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
@@ -107,9 +107,9 @@ async def serve(config: EdgeConfig, load: Callable[[], Vlm]) -> None:
         log.info("draining for at most %g s", config.drain_seconds)
         stopping.set()
 
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
     async with EdgeServer(config, load):
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
         await stopping.wait()
     log.info("stopped")
 

@@ -1,0 +1,67 @@
+"""Server processes that are ready when used and gone afterwards: for the demo, the benchmarks and the tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+START_SECONDS = 120  # a slow machine needs a while to import torch
+STOP_SECONDS = 30
+_LISTENING = re.compile(r"listening on \S+:(\d+)")
+_READY = "ready:"
+
+
+@dataclass(frozen=True)
+class EdgeProcess:
+    """An edge that is ready. `log`: what it has said on stderr so far."""
+
+    process: subprocess.Popen[str]
+    port: int
+    log: list[str]
+
+    @property
+    def address(self) -> str:
+        """Where devices connect."""
+        return f"127.0.0.1:{self.port}"
+
+
+@contextmanager
+def edge_process(*options: str) -> Iterator[EdgeProcess]:
+    """`python -m edge_server OPTIONS` on a free port of this machine. Raises SystemExit if it does not get ready."""
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "GRPC_VERBOSITY": "ERROR"}
+    command = [sys.executable, "-m", "edge_server", "--port", "0", *options]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    log: list[str] = []
+    ready = threading.Event()
+    reader = threading.Thread(target=_follow, args=(process, log, ready), daemon=True)
+    reader.start()
+    try:
+        if not ready.wait(START_SECONDS) or process.poll() is not None:
+            raise SystemExit("the edge server did not start:\n" + "".join(log))
+        listening = next(found for line in log if (found := _LISTENING.search(line)))
+        yield EdgeProcess(process, int(listening.group(1)), log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        reader.join()
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def _follow(process: subprocess.Popen[str], log: list[str], ready: threading.Event) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        log.append(line)
+        if _READY in line:
+            ready.set()
+    ready.set()  # it ended; the waiting side looks why

@@ -1,0 +1,181 @@
+"""Two real processes through their command lines, as a person runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.processes import EdgeProcess, edge_process
+from shared.demo.pair import samples
+
+TARGET = "toy:seed=1"
+DRAFT = "toy:seed=1,agreement=0.8"
+
+
+def run(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, env=os.environ | environment
+    )
+
+
+def ask(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return run("device_client", "ask", *arguments, **environment)
+
+
+@pytest.fixture(scope="module")
+def edge() -> Iterator[EdgeProcess]:
+    with edge_process("--model", TARGET) as process:
+        yield process
+
+
+def test_only_the_text_is_on_stdout_and_the_figures_on_stderr(edge: EdgeProcess) -> None:
+    done = ask("what is it?", "--edge", edge.address, "--draft", DRAFT)
+    assert done.returncode == 0
+    assert done.stdout.strip()
+    assert "tok/s" not in done.stdout
+    assert "accepted per step" in done.stderr
+
+
+def test_json_is_one_object_with_text_ids_and_figures(edge: EdgeProcess) -> None:
+    picture, _ = samples()[0]
+    options = ("--edge", edge.address, "--draft", DRAFT, "--temperature", "1", "--seed", "7", "--json")
+    said = [json.loads(ask(str(picture), "what is it?", *options).stdout) for _ in range(2)]
+    assert said[0]["ids"] == said[1]["ids"]
+    assert said[0]["seed"] == 7
+    assert said[0]["figures"]["bytes"]["up"]["image_chunk"]["payload"] > picture.stat().st_size
+
+
+def test_colours_tell_who_said_what_only_where_asked_for(edge: EdgeProcess) -> None:
+    plain = ask("what is it?", "--edge", edge.address, "--draft", DRAFT)
+    coloured = ask("what is it?", "--edge", edge.address, "--draft", DRAFT, "--color", "always")
+    assert "\x1b[" not in plain.stdout
+    assert "\x1b[" in coloured.stdout
+
+
+def test_an_edge_that_is_not_there_is_one_line_and_exit_code_1() -> None:
+    done = ask("hello", "--edge", "127.0.0.1:1", "--draft", DRAFT)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("device-client: the edge 127.0.0.1:1 cannot be reached")
+    assert "Traceback" not in done.stderr
+
+
+def test_fallback_local_answers_with_the_draft_and_says_so() -> None:
+    done = ask("hello", "--edge", "127.0.0.1:1", "--draft", DRAFT, "--fallback", "local")
+    assert done.returncode == 0
+    assert done.stdout.strip()
+    assert "the draft answers alone" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["no-such-file.png", "what?"], 1, "no-such-file.png"),
+        (["what?", "--window", "0"], 1, "window is 0"),
+        (["what?", "--edge", "nowhere"], 1, "must be host:port"),
+        (["what?", "--temperature", "-1"], 1, "temperature is -1"),
+        (["what?", "--draft", "no/such/model"], 1, "no/such/model"),
+        ([" "], 1, "say what you want to know"),
+        (["what?", "--no-such-option"], 2, "no-such-option"),
+        (["what?", "--window", "many"], 2, "window"),
+    ],
+)
+def test_what_a_person_gets_wrong_gets_a_sentence(
+    edge: EdgeProcess, arguments: list[str], code: int, said: str
+) -> None:
+    options = [] if "--draft" in arguments else ["--draft", DRAFT]
+    options += [] if "--edge" in arguments else ["--edge", edge.address]
+    done = ask(*arguments, *options)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+    assert said in done.stderr
+
+
+def test_vocabularies_that_do_not_fit_are_explained(edge: EdgeProcess, tmp_path: Path) -> None:
+    done = ask("what?", "--edge", edge.address, "--draft", "demo")
+    assert done.returncode == 1
+    assert "do not fit each other" in done.stderr
+
+
+def test_configuration_comes_from_flag_then_environment_then_file(edge: EdgeProcess, tmp_path: Path) -> None:
+    file = tmp_path / "device.toml"
+    file.write_text(f'edge = "{edge.address}"\ndraft = "{DRAFT}"\nmax_tokens = 3\n')
+    of_file = ask("what?", "--json", "--config", str(file))
+    assert json.loads(of_file.stdout)["figures"]["tokens"] == 3
+    of_environment = ask("what?", "--json", "--config", str(file), COVSPEC_DEVICE_MAX_TOKENS="4")
+    assert json.loads(of_environment.stdout)["figures"]["tokens"] == 4
+    of_flag = ask("what?", "--json", "--config", str(file), "--max-tokens", "5", COVSPEC_DEVICE_MAX_TOKENS="4")
+    assert json.loads(of_flag.stdout)["figures"]["tokens"] == 5
+
+
+def test_an_unknown_key_in_a_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "device.toml"
+    file.write_text("windw = 3\n")
+    done = ask("what?", "--config", str(file))
+    assert done.returncode == 2
+    assert "windw" in done.stderr
+
+
+def test_help_needs_no_model_library() -> None:
+    for module in ("edge_server", "device_client"):
+        code = f"import sys, runpy; sys.argv = ['{module}', '--help']\ntry:\n    runpy.run_module('{module}', "
+        code += "run_name='__main__')\nexcept SystemExit:\n    assert 'torch' not in sys.modules, 'torch was imported'"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "Usage" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "no/such/model"], "no/such/model"),
+        (["--host", "0.0.0.0", "--model", TARGET], "--insecure"),
+        (["--max-window", "65"], "max_window is 65"),
+    ],
+)
+def test_an_edge_that_cannot_start_says_why(arguments: list[str], said: str) -> None:
+    done = run("edge_server", "--port", "0", *arguments)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert said in done.stderr
+
+
+def test_a_port_that_is_taken_is_said(edge: EdgeProcess) -> None:
+    done = run("edge_server", "--port", str(edge.port), "--model", TARGET)
+    assert done.returncode == 1
+    assert "is another server there?" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_edge_that_is_told_to_stop_drains_and_ends_well(number: signal.Signals) -> None:
+    with edge_process("--model", TARGET) as edge:
+        edge.process.send_signal(number)
+        assert edge.process.wait(30) == 0
+    assert "drain" in "".join(edge.log)
+
+
+def test_ctrl_c_stops_the_answer_with_code_130() -> None:
+    with edge_process("--model", "toy:seed=1,step_seconds=0.2") as edge:
+        command = [sys.executable, "-m", "device_client", "ask", "hello", "--edge", edge.address, "--draft", DRAFT]
+        process = subprocess.Popen(
+            [*command, "--ignore-eos"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        assert process.stdout.read(1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+
+
+def test_the_demo_answers_about_its_sample_and_stops_what_it_started() -> None:
+    done = run("deploy.demo")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    assert "accepted per step" in done.stderr
+    assert "the edge server is stopped" in done.stderr
