@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, islice
 
 import torch
 
@@ -24,7 +23,7 @@ from device_client.answer import Question, Result
 from device_client.client import Client
 from device_client.config import DeviceConfig
 from shared.demo.pair import draft_folder, target_folder
-from shared.demo.world import KINDS, draw, held_out_questions
+from shared.demo.world import HELD_OUT, KINDS, ask_kind, draw, scene
 from shared.speculation.request import Message, Picture, SamplingWish, Text
 from shared.vlm.images import open_image
 from shared.vlm.load import load
@@ -52,12 +51,13 @@ class Case:
 
 
 def cases(count: int) -> Iterator[Case]:
-    """Held-out questions, every setting in turn."""
-    of_each_kind = zip(*(held_out_questions(kind, count) for kind in KINDS), strict=True)
-    asked = islice(chain.from_iterable(of_each_kind), count)
-    for number, (scene, question) in enumerate(asked):
+    """Held-out questions of every kind, each about a scene of its own, every setting in turn."""
+    kinds = tuple(KINDS)
+    for number in range(count):
+        unseen = scene(HELD_OUT + number)
+        question = ask_kind(unseen, kinds[number % len(kinds)], random.Random(number))
         encoded = io.BytesIO()
-        draw(scene).save(encoded, "PNG")
+        draw(unseen).save(encoded, "PNG")
         temperature = TEMPERATURES[number % 2]
         messages = (Message("user", (Picture(0), Text(question.prompt))),)
         picture = open_image(encoded.getvalue(), 10**7, "held-out scene")
