@@ -21,7 +21,8 @@ from shared.speculation.request import SamplingParameters
 class Chooser:
     """Chooses the tokens of one answer from rows of logits.
 
-    `prompt_ids` count for the repetition penalty. `allowed` masks ids for good: [rows] of bool, None for all.
+    `prompt_ids` count for the repetition penalty. `allowed` masks ids for good: [rows] of bool, None for all. Biases
+    and penalties pass over ids that a model with a mask has no row for: they are another model's.
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class Chooser:
         rows: [pending + 1, rows], the logits after `before` and after each of `pending`. The result ends early with a
         token that ends the answer.
         """
+        if len(rows) != len(pending) + 1:
+            raise ValueError(f"{len(rows)} rows for {len(pending)} proposals: there must be one row more")
         text = list(before)
         ends = self._parameters.end_ids
         for row, proposal in zip(rows, (*pending, None), strict=True):
@@ -68,13 +71,14 @@ class Chooser:
         logits: NDArray[np.float64] = row.float().cpu().numpy().astype(np.float64)
         p = self._parameters
         for token, bias in p.logit_bias:
-            if token >= len(logits):
+            if token < len(logits):
+                logits[token] += bias
+            elif self._allowed is None:
                 raise InvalidValue("logit_bias", token, f"the model's ids are below {len(logits)}")
-            logits[token] += bias
         if p.has_penalties:
-            output, counts = np.unique(np.asarray(before, dtype=np.int64), return_counts=True)
-            known = np.union1d(self._prompt_ids, output)
-            known = known[known < len(logits)]
+            text = np.asarray(before, dtype=np.int64)
+            output, counts = np.unique(text[text < len(logits)], return_counts=True)
+            known = np.union1d(self._prompt_ids[self._prompt_ids < len(logits)], output)
             repeated = logits[known]
             factor = p.repetition_penalty
             logits[known] = np.where(repeated > 0, repeated / factor, repeated * factor)
@@ -86,12 +90,13 @@ class Chooser:
     def _unmasked(self, logits: NDArray[np.float64]) -> NDArray[np.int64]:
         """The ids that min_p, top_k and top_p leave, ascending. The law is softmax(logit / temperature)."""
         p = self._parameters
-        scaled = (logits - logits.max()) / p.temperature
+        with np.errstate(over="ignore"):  # close to temperature 0 all but the best are infinitely far from it
+            scaled = (logits - logits.max()) / p.temperature
         ids: NDArray[np.int64] = np.flatnonzero(scaled >= (np.log(p.min_p) if p.min_p > 0 else -np.inf))
         ids = ids[np.isfinite(scaled[ids])]
         if p.top_k == 0 and p.top_p == 1:
             return ids
-        order: NDArray[np.int64] = ids[np.argsort(-scaled[ids], kind="stable")]  # by (logit descending, id ascending)
+        order: NDArray[np.int64] = ids[np.argsort(-logits[ids], kind="stable")]  # by (logit descending, id ascending)
         if p.top_k:
             order = order[: p.top_k]
         if p.top_p < 1:

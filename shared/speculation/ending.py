@@ -37,8 +37,8 @@ class Detokenizer:
 
     def _emit(self, window: str, final: bool) -> str:
         old = len(self._decode(self._ids[self._context : self._read]))
-        if window.endswith(_INCOMPLETE) and not final:
-            return ""
+        if len(window) <= old or (window.endswith(_INCOMPLETE) and not final):
+            return ""  # nothing new: what follows is read after the same tokens, for some have no text of their own
         self._context, self._read = self._read, len(self._ids)
         return window[old:]
 
@@ -59,11 +59,14 @@ class Ending:
             return FinishReason.EOS
         if token in p.stop_ids:
             return FinishReason.STOP
+        last = self._length >= p.max_tokens
         if self._text is not None:
             self._text.push(token)
+            if last:
+                self._text.flush()  # a stop string may stand before half a character
             if self._text.stopped:
                 return FinishReason.STOP
-        return FinishReason.LENGTH if self._length >= p.max_tokens else None
+        return FinishReason.LENGTH if last else None
 
 
 class TextStream:

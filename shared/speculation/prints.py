@@ -26,11 +26,7 @@ class VocabularyPrint:
     @classmethod
     def of(cls, pieces: Sequence[str | None]) -> VocabularyPrint:
         """The print of a vocabulary given as id -> piece; None where an id has no piece."""
-        digests = (
-            hashlib.sha256("\0".join("" if p is None else f"={p}" for p in pieces[i : i + BLOCK]).encode()).digest()
-            for i in range(0, len(pieces), BLOCK)
-        )
-        return cls(len(pieces), b"".join(digest[:DIGEST] for digest in digests))
+        return cls(len(pieces), b"".join(_digest(pieces[i : i + BLOCK]) for i in range(0, len(pieces), BLOCK)))
 
     def common(self, other: VocabularyPrint) -> int:
         """How many ids from 0 on certainly stand for the same pieces in both, to the resolution of a block."""
@@ -41,6 +37,12 @@ class VocabularyPrint:
         while shared < shorter and self.blocks[shared : shared + DIGEST] == other.blocks[shared : shared + DIGEST]:
             shared += DIGEST
         return min(shared // DIGEST * BLOCK, self.size, other.size)
+
+
+def _digest(block: Sequence[str | None]) -> bytes:
+    """The head of SHA-256 over the pieces, each after its length: whatever is in them, two lists are two texts."""
+    text = "".join("-" if piece is None else f"{len(piece)}:{piece}" for piece in block)
+    return hashlib.sha256(text.encode()).digest()[:DIGEST]
 
 
 def fit(draft: VocabularyPrint, target: VocabularyPrint) -> int:

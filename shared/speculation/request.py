@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TypeAlias
 
-from shared.errors import InvalidValue
+from shared.errors import InvalidValue, PromptTooLong
 
 MAX_SEED = 2**64 - 1
 
@@ -109,6 +109,9 @@ class SamplingParameters:
         for token, bias in self.logit_bias:
             _within("logit_bias", token, 0, 2**31 - 1)
             _within("logit_bias", bias, -100.0, 100.0)
+        for name in ("stop_ids", "eos_ids"):
+            for token in getattr(self, name):
+                _within(name, token, 0, 2**31 - 1)
         if any(not text for text in self.stop):
             raise InvalidValue("stop", "", "an empty stop string would end every answer at once")
 
@@ -140,8 +143,10 @@ def resolve(wish: SamplingWish, defaults: ModelDefaults, room: int, seed: int) -
     """What holds for an answer: the person's word, else the model's default, else the neutral value.
 
     `room` is the number of tokens the context has left for the answer; a larger (or no) wish is cut to it. `seed` is
-    used where the person gave none. Raises InvalidValue with field, value and limit.
+    used where the person gave none. Raises InvalidValue with field, value and limit, PromptTooLong without room.
     """
+    if room < 1:
+        raise PromptTooLong("room", room, "the prompt leaves no room for an answer in the model's context")
     chosen: dict[str, float] = dict(defaults.sampling)
     for item in fields(SamplingParameters):
         said = getattr(wish, item.name, None)

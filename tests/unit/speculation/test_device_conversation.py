@@ -1,0 +1,130 @@
+"""The device's conversation by example: what it sends, what it keeps, what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.errors import OutOfStep
+from shared.speculation.device import DeviceConversation
+from shared.speculation.messages import Commit, Propose
+
+
+def device(*path: int, window: int = 4, committed: tuple[int, ...] = ()) -> DeviceConversation:
+    conversation = DeviceConversation(window, committed)
+    for token in path:
+        assert conversation.draft(token, conversation.version)
+    return conversation
+
+
+def test_nothing_to_say_is_not_said() -> None:
+    assert device().outgoing() is None
+    assert device(committed=(1, 2)).outgoing() is None
+
+
+def test_what_was_sent_is_not_sent_again() -> None:
+    conversation = device(1, 2)
+    assert conversation.outgoing() == Propose(0, 0, (1, 2))
+    assert conversation.outgoing() is None
+    conversation.draft(3, conversation.version)
+    assert conversation.outgoing() == Propose(0, 2, (3,))
+
+
+def test_a_commit_that_agrees_shortens_the_path_and_is_acknowledged() -> None:
+    conversation = device(1, 2, 3)
+    conversation.outgoing()
+    conversation.hear(Commit(0, (1, 2)))
+    assert (conversation.committed, conversation.path, conversation.room) == ([1, 2], [3], 3)
+    assert conversation.outgoing() == Propose(2, 3)
+    assert conversation.outgoing() is None
+
+
+def test_a_commit_beyond_what_was_sent_leaves_the_rest_unsent() -> None:
+    conversation = device(1)
+    conversation.outgoing()
+    for token in (2, 3):
+        conversation.draft(token, conversation.version)
+    conversation.hear(Commit(0, (1, 2)))
+    assert conversation.outgoing() == Propose(2, 2, (3,))
+
+
+@pytest.mark.parametrize("ids", [(9,), (1, 9), (1, 2, 3), (9, 1, 2)])
+def test_a_commit_that_disagrees_or_goes_further_drops_the_path(ids: tuple[int, ...]) -> None:
+    conversation = device(1, 2)
+    version = conversation.version
+    conversation.outgoing()
+    conversation.hear(Commit(0, ids))
+    assert (conversation.committed, conversation.path, conversation.room) == (list(ids), [], 4)
+    assert conversation.version != version
+    assert conversation.outgoing() == Propose(len(ids), len(ids))
+
+
+def test_a_commit_that_agrees_leaves_forwards_valid() -> None:
+    conversation = device(1, 2)
+    version = conversation.version
+    conversation.hear(Commit(0, (1, 2)))
+    assert conversation.version == version
+    assert conversation.draft(3, version)
+
+
+def test_a_forward_for_a_path_that_is_gone_is_thrown_away() -> None:
+    conversation = device(1)
+    version = conversation.version
+    conversation.hear(Commit(0, (9,)))
+    assert not conversation.draft(2, version)
+    assert conversation.path == []
+
+
+def test_a_forward_for_a_path_that_is_gone_is_no_error_when_the_window_is_full() -> None:
+    conversation = device(1, window=1)
+    version = conversation.version
+    conversation.hear(Commit(0, (9,)))
+    conversation.draft(2, conversation.version)
+    assert not conversation.draft(3, version)
+
+
+def test_a_full_window_takes_no_more() -> None:
+    conversation = device(1, 2, window=2)
+    assert conversation.room == 0
+    with pytest.raises(ValueError, match="the window of 2 is full"):
+        conversation.draft(3, conversation.version)
+    conversation.hear(Commit(0, (1,)))
+    assert conversation.draft(3, conversation.version)
+
+
+@pytest.mark.parametrize("start", [0, 1, 3])
+def test_a_commit_from_elsewhere_is_out_of_step_and_changes_nothing(start: int) -> None:
+    conversation = device(7, committed=(1, 2))
+    with pytest.raises(OutOfStep, match=f"start is {start}: the device holds 2"):
+        conversation.hear(Commit(start, (7,)))
+    assert (conversation.committed, conversation.path) == ([1, 2], [7])
+
+
+def test_a_commit_of_nothing_changes_nothing() -> None:
+    conversation = device(1, 2)
+    conversation.outgoing()
+    version = conversation.version
+    conversation.hear(Commit(0, ()))
+    assert (conversation.path, conversation.version) == ([1, 2], version)
+    assert conversation.outgoing() is None
+
+
+def test_after_a_cut_the_whole_path_is_sent_anew_from_what_is_committed() -> None:
+    conversation = device(1, 2, 3)
+    conversation.outgoing()
+    conversation.hear(Commit(0, (1,)))
+    conversation.reconnect()
+    assert conversation.outgoing() == Propose(1, 1, (2, 3))
+
+
+def test_after_a_cut_an_acknowledgement_that_the_resume_carried_is_not_repeated() -> None:
+    conversation = device()
+    conversation.hear(Commit(0, (1,)))
+    conversation.reconnect()
+    assert conversation.outgoing() is None
+
+
+def test_what_was_given_as_committed_is_not_changed() -> None:
+    given = [1, 2]
+    conversation = DeviceConversation(4, given)
+    conversation.hear(Commit(2, (3,)))
+    assert given == [1, 2]
