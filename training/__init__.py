@@ -1,0 +1,1 @@
+"""How the embedded pair is made: sprites, tokenizer, lessons, training, export and measurement."""
