@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import TypeVar
@@ -21,7 +21,7 @@ from PIL import Image
 from device_client.drafter import Drafter
 from device_client.figures import Figures
 from device_client.session import EdgeSession
-from shared.errors import CovspecError
+from shared.errors import CovspecError, OutOfStep
 from shared.speculation.device import DeviceConversation
 from shared.speculation.ending import TextStream
 from shared.speculation.messages import Commit, Finished, FinishReason, Yield
@@ -101,23 +101,14 @@ class Answer:
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """The text as it is confirmed. Raises what ended the answer early."""
-        drafting = asyncio.create_task(self._draft_ahead())
         said: list[str] = []
-        try:
-            async with aclosing(self._session.messages(self._conversation)) as messages:
-                async for message in messages:
-                    for piece in self._take(message):
-                        said.append(piece.text)
-                        yield piece
-                    if isinstance(message, Finished):
-                        self._finish("".join(said), message.reason)
-        finally:
-            drafting.cancel()
-            with suppress(asyncio.CancelledError):
-                await drafting
-            if self.result is None:
-                with suppress(TimeoutError):
-                    await self._session.cancel()
+        async with aclosing(self._session.messages(self._conversation)) as messages, self._drafting():
+            async for message in messages:
+                for piece in self._take(message):
+                    said.append(piece.text)
+                    yield piece
+                if isinstance(message, Finished):
+                    self._finish("".join(said), message.reason)
 
     def _take(self, message: object) -> Iterator[Piece]:
         match message:
@@ -129,6 +120,9 @@ class Answer:
             case Commit():
                 yield from self._commit(message)
             case Finished():
+                held = len(self._conversation.committed)
+                if message.length != held:
+                    raise OutOfStep(f"finished.length is {message.length}: the device holds {held} committed tokens")
                 if rest := self._text.flush():
                     yield Piece(rest, Source.TARGET)
             case _:
@@ -139,7 +133,9 @@ class Answer:
         if any(token >= self._draft.vlm.info.rows for token in commit.ids):
             self._go_quiet("the target said a token that the draft does not know")
         self._changed.set()
-        if not self._may_draft():
+        if self._may_draft():
+            self._session.acknowledge(self._conversation)
+        else:
             self._session.propose(self._conversation)  # an acknowledgement: no draft will carry it
         for token, source in zip(commit.ids, _sources(commit), strict=True):
             if text := self._text.push(token):
@@ -150,6 +146,15 @@ class Answer:
         ids = tuple(self._conversation.committed)
         self.result = Result(text, ids, reason, self._session.opened.sampling, self._session.recorder.figures())
 
+    @asynccontextmanager
+    async def _drafting(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._draft_ahead())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
     async def _draft_ahead(self) -> None:
         if self._quiet:
             return
@@ -159,15 +164,17 @@ class Answer:
             self._assume_parameters()
             followed: SamplingParameters | None = None
             while not self._quiet:
-                if not self._may_draft():
+                if self._draft_is_full():
+                    self._go_quiet("its context is full")
+                elif not self._may_draft():
                     self._changed.clear()
                     await self._changed.wait()
-                    continue
-                if followed != self._parameters:
+                elif followed != self._parameters:
                     followed = self._parameters
                     common, placeholders = self._draft.common_ids, self._draft.vlm.info.placeholder_ids
                     await self._forward(drafter.follow, followed, common, placeholders)
-                await self._draft_one(drafter)
+                else:
+                    await self._draft_one(drafter)
         except CovspecError as refused:  # the draft's context is smaller, say: the edge answers alone
             self._go_quiet(str(refused))
         except Exception as broken:
@@ -199,6 +206,11 @@ class Answer:
         length = len(conversation.committed) + len(conversation.path)
         ended = any(token in parameters.end_ids for token in conversation.path)
         return not ended and length < min(parameters.max_tokens, self._room)
+
+    def _draft_is_full(self) -> bool:
+        """Whether the answer may go on where the draft cannot follow: who steps over drafts alone must be told."""
+        length = len(self._conversation.committed) + len(self._conversation.path)
+        return length >= self._room and self._parameters is not None and self._parameters.max_tokens > self._room
 
     def _go_quiet(self, why: str) -> None:
         if not self._quiet:

@@ -5,6 +5,7 @@ Guarantees: what two models share is checked before the first question; the even
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from types import TracebackType
@@ -40,7 +41,7 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._channel.close()
-        self.thread.shutdown()
+        await asyncio.to_thread(self.thread.shutdown)  # a forward that runs ends first
 
     async def info(self) -> ServerInfo:
         """What the edge serves. Raises Unavailable if it cannot be reached."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from types import TracebackType
+from typing import cast
 
 import grpc
 
 from shared.errors import CovspecError, Unavailable
+from shared.speculation.messages import Finish
 from shared.wire.codec import (
     FromDevice,
     FromEdge,
@@ -32,6 +34,9 @@ from shared.wire.v1 import verify_pb2 as pb
 _SERVICE = pb.DESCRIPTOR.services_by_name["VerifyService"].full_name
 _CHUNK = 16 * 1024  # bytes: small enough that a proposal never waits long behind a picture
 _INFO_SECONDS = 5.0
+_GOODBYE_SECONDS = 1.0
+_MADE_UP = "Internal error from Core"  # what gRPC says of a write to a stream that the edge has ended
+_LOOKS, _LOOK_SECONDS = 50, 0.002
 
 # The ping timeout notices an edge that hangs without closing. A new channel must not share a connection that is dead.
 _OPTIONS = (
@@ -60,7 +65,7 @@ async def server_info(channel: grpc.aio.Channel) -> ServerInfo:
     try:
         return decode_info(parse_info(await ask(pb.GetServerInfoRequest(), timeout=_INFO_SECONDS)))
     except grpc.aio.AioRpcError as failed:
-        raise _error(failed) from None
+        raise error_of(failed.code(), failed.details(), failed.trailing_metadata()) from None
 
 
 class Link:
@@ -71,14 +76,16 @@ class Link:
             f"/{_SERVICE}/Verify", request_serializer=pb.VerifyRequest.SerializeToString
         )
         self._call = verify()
+        self._responses = cast(AsyncGenerator[bytes, None], aiter(self._call))
         self._limits = limits
         self._ledger = ledger
-        self._posted: deque[FromDevice] = deque()
+        self._posted: deque[pb.VerifyRequest] = deque()
         self._chunks: deque[ImageChunk] = deque()
         self._wanted = asyncio.Event()
         self._closing = False
-        self._refused: CovspecError | None = None  # what could not be sent, and why
         self._writer = asyncio.create_task(self._write())
+        self._reading: asyncio.Task[bytes | None] | None = None
+        self._ended = asyncio.create_task(self._end())
 
     async def __aenter__(self) -> Link:
         return self
@@ -87,13 +94,16 @@ class Link:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._writer.cancel()
-        with suppress(asyncio.CancelledError, grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            await self._writer
         self._call.cancel()
+        self._ended.cancel()
+        # What broke the stream has been raised from `messages`, or nobody reads on.
+        tasks = [self._writer, self._ended, *filter(None, [self._reading])]
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._responses.aclose()
 
     def post(self, message: FromDevice) -> None:
-        """Send `message` as soon as the link takes it."""
-        self._posted.append(message)
+        """Send `message` as soon as the link takes it. Raises InvalidValue for what no edge would take."""
+        self._posted.append(encode_request(message))
         self._wanted.set()
 
     def upload(self, pictures: Sequence[bytes]) -> None:
@@ -110,35 +120,55 @@ class Link:
     async def messages(self) -> AsyncGenerator[FromEdge, None]:
         """What the edge says, to the end of the stream. Raises what ended it."""
         try:
-            async for data in self._call:
+            while (data := await self._next()) is not None:
                 response = parse_response(data)
                 self._ledger.count(response)
                 yield decode_response(response, self._limits)
-        except grpc.aio.AioRpcError as failed:
-            raise _error(failed) from None
+        except grpc.aio.AioRpcError:
+            raise await asyncio.shield(self._ended) from None
         except asyncio.CancelledError:
             if _is_being_cancelled():
                 raise
-            raise self._refused or Unavailable("the stream was cut") from None
+            raise Unavailable("the stream was cut") from None
 
-    async def finish(self) -> None:
-        """Send all that is posted, then say that nothing follows."""
-        self._closing = True
+    async def finish(self, last: Finish) -> None:
+        """Say the last word, and give the edge a moment to end the stream: cut at once, it would look like a break."""
         self._chunks.clear()
-        self._wanted.set()
-        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            await self._writer
+        self.post(last)
+        self._closing = True
+        with suppress(TimeoutError, CovspecError):
+            async with asyncio.timeout(_GOODBYE_SECONDS), aclosing(self.messages()) as rest:
+                async for _ in rest:
+                    pass
+
+    async def _next(self) -> bytes | None:
+        """The next message, None at the end. To cancel this leaves the call whole, so that `finish` can follow."""
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        data = await asyncio.shield(self._reading)
+        self._reading = None
+        return data
+
+    async def _read(self) -> bytes | None:
+        return await anext(self._responses, None)
+
+    async def _end(self) -> CovspecError:
+        """What ends the stream: the status that comes first, unless gRPC made it up.
+
+        It does so when a write fails, and its word replaces the edge's or is replaced by it, whichever comes later.
+        """
+        call = self._call
+        for _ in range(_LOOKS):
+            code = await call.code()
+            if await call.details() != _MADE_UP:
+                return error_of(code, await call.details(), await call.trailing_metadata())
+            await asyncio.sleep(_LOOK_SECONDS)
+        return Unavailable("the stream was cut")
 
     async def _write(self) -> None:
         while True:
             while self._posted or self._chunks:
-                message = self._posted.popleft() if self._posted else self._chunks.popleft()
-                try:
-                    request = encode_request(message)
-                except CovspecError as refused:
-                    self._refused = refused
-                    self._call.cancel()
-                    return
+                request = self._posted.popleft() if self._posted else encode_request(self._chunks.popleft())
                 self._ledger.count(request)
                 await self._call.write(request)
             if self._closing:
@@ -151,7 +181,3 @@ class Link:
 def _is_being_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _error(failed: grpc.aio.AioRpcError) -> CovspecError:
-    return error_of(failed.code(), failed.details(), failed.trailing_metadata())

@@ -17,7 +17,7 @@ import grpc
 
 from device_client.figures import Recorder
 from device_client.link import Link
-from shared.errors import CovspecError, EngineFailure, Unavailable, UnknownSession
+from shared.errors import CovspecError, EngineFailure, OutOfStep, Overloaded, Unavailable, UnknownSession
 from shared.speculation.device import DeviceConversation
 from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Yield
 from shared.wire.codec import FromEdge
@@ -26,7 +26,6 @@ from shared.wire.handshake import ImageHeld, Limits, Open, Opened, Resume
 log = logging.getLogger(__name__)
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 1.0  # seconds between attempts, doubling
-_GOODBYE_SECONDS = 1.0
 
 
 class EdgeSession:
@@ -50,7 +49,9 @@ class EdgeSession:
         self._dial = dial
         self._patience = patience
         self._known = False  # the edge may know the session: resume before opening again
+        self._welcomed = False  # on this stream
         self._may_propose = False
+        self._acknowledged = 0
         self._link: Link | None = None
 
     def propose(self, conversation: DeviceConversation) -> None:
@@ -59,23 +60,25 @@ class EdgeSession:
             return
         propose = conversation.outgoing()
         if propose is not None:
+            self._acknowledged = propose.seen
             self.recorder.proposed(monotonic())
             self._link.post(propose)
+
+    def acknowledge(self, conversation: DeviceConversation) -> None:
+        """Tell the edge how far the device has read, before it stops to wait for that: a draft may take too long."""
+        if 2 * (len(conversation.committed) - self._acknowledged) >= self._limits.max_ahead:
+            self.propose(conversation)
 
     def say(self, message: Yield) -> None:
         """Send `message` on the stream that is open, if one is."""
         if self._link is not None:
             self._link.post(message)
 
-    async def cancel(self) -> None:
-        """Tell the edge that nothing more is wanted."""
-        if self._link is not None:
-            self._link.post(Finish(FinishReason.CANCELLED))
-            async with asyncio.timeout(_GOODBYE_SECONDS):
-                await self._link.finish()
-
     async def messages(self, conversation: DeviceConversation) -> AsyncGenerator[FromEdge, None]:
-        """What the edge says from the beginning to Finished. Raises what nothing can be done about."""
+        """What the edge says from the beginning to Finished. Raises what nothing can be done about.
+
+        To close it, or to cancel who reads it, tells the edge that nothing more is wanted.
+        """
         last_progress, failures = monotonic(), 0
         while True:
             length = len(conversation.committed)
@@ -87,8 +90,10 @@ class EdgeSession:
                             return
                 raise Unavailable("the edge ended the stream before the answer")
             except UnknownSession:
+                if not self._known:
+                    raise
                 self._known = False
-            except (Unavailable, EngineFailure) as broken:
+            except (Unavailable, EngineFailure, Overloaded) as broken:
                 if len(conversation.committed) > length:
                     last_progress, failures = monotonic(), 0
                 self._check_patience(broken, last_progress, failures)
@@ -101,14 +106,18 @@ class EdgeSession:
         try:
             async with Link(channel, self._limits, self.recorder.ledger) as link:
                 self._begin(link, conversation)
-                async with aclosing(link.messages()) as messages:
-                    async for message in messages:
-                        self._note(link, message)
-                        yield message
-                        if isinstance(message, Finished):
-                            link.post(Finish(FinishReason.DONE))
-                            await link.finish()
-                            return
+                reason = FinishReason.CANCELLED
+                try:
+                    async with aclosing(link.messages()) as messages:
+                        async for message in messages:
+                            self._note(link, message)
+                            if isinstance(message, Finished):
+                                reason = FinishReason.DONE
+                            yield message
+                except (GeneratorExit, asyncio.CancelledError):  # nobody reads on
+                    self._link = None
+                    await link.finish(Finish(reason))
+                    raise
         finally:
             self._link = None
             if fresh:
@@ -117,7 +126,9 @@ class EdgeSession:
     def _begin(self, link: Link, conversation: DeviceConversation) -> None:
         conversation.reconnect()
         self.recorder.new_stream()
+        self._acknowledged = len(conversation.committed)
         self._link = link
+        self._welcomed = False
         self._may_propose = not self._known
         if self._known and self.opened is not None:
             link.post(Resume(self.opened.session, self.opened.token, len(conversation.committed)))
@@ -133,7 +144,10 @@ class EdgeSession:
         match message:
             case Opened():
                 self.opened = message
-                self._known = True
+                self._known = self._welcomed = True
+            case Commit() | Finished() if not self._welcomed:
+                name = type(message).__name__.lower()
+                raise OutOfStep(f"the edge said {name} before opened")
             case ImageHeld():
                 link.spare(message.images)
             case Commit():
@@ -143,6 +157,8 @@ class EdgeSession:
                 pass
 
     def _check_patience(self, broken: CovspecError, last_progress: float, failures: int) -> None:
+        if isinstance(broken, Overloaded) and self.opened is None:
+            raise broken  # nothing is lost yet: the person may choose
         waited = monotonic() - last_progress
         if waited > self._patience or (isinstance(broken, EngineFailure) and failures > 0):
             raise broken

@@ -25,6 +25,7 @@ from shared.wire.handshake import Limits
 
 log = logging.getLogger(__name__)
 _MIB = 2**20
+_LAST_SECONDS = 0.2  # after the drain, for streams that are no answers, such as a watch of the health
 
 # A device pings an idle stream every 10 s: gRPC's own default would cut it for that. The ping timeout notices a peer
 # that hangs without closing.
@@ -46,13 +47,10 @@ class EdgeServer:
         self._config = config
         self._engine = EmbeddedEngine(load)
         self._sessions = Sessions(config.max_sessions, config.park_seconds)
-        self._limits = _limits(config)
         self._store = ImageStore(round(config.image_cache_mib * _MIB))
         self._health = health.HealthServicer()
         self._server = grpc.aio.server(options=_OPTIONS)
-        self._service = VerifyService(
-            Edge(self._engine, self._sessions, self._store, self._limits, config.park_seconds)
-        )
+        self._service = VerifyService()
 
     async def __aenter__(self) -> EdgeServer:
         """Bind, then load the model; until that is done, health says NOT_SERVING. Raises ModelError, Unavailable."""
@@ -62,7 +60,8 @@ class EdgeServer:
             names = (SERVICE, health_names.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
-        address = f"{self._config.host}:{self._config.port}"
+        host = self._config.host
+        address = f"[{host}]:{self._config.port}" if ":" in host else f"{host}:{self._config.port}"
         try:
             self.port = self._server.add_insecure_port(address)
         except RuntimeError as taken:
@@ -74,15 +73,20 @@ class EdgeServer:
         except BaseException:
             await self._server.stop(0)
             raise
+        self._service.edge = self._edge()
         await self._say(health_pb2.HealthCheckResponse.SERVING)
         log.info("ready: %s (%s)", self._engine.info.name, self._engine.info.family)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Let running answers go on for `drain_seconds`, then free everything."""
-        self._service.draining = True
+        """Refuse new answers, let running ones go on for `drain_seconds`, then free everything.
+
+        The port stays open meanwhile, so that health and refusals have somebody to say them.
+        """
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(self._config.drain_seconds)
+        await self._service.drain(self._config.drain_seconds)
+        await self._server.stop(_LAST_SECONDS)
+        await self._service.ended()
         await self._sessions.close_all()
         await self._engine.stop()
 
@@ -90,6 +94,20 @@ class EdgeServer:
     def sessions(self) -> int:
         """Sessions that hold anything in the engine."""
         return self._engine.sessions
+
+    @property
+    def parked(self) -> int:
+        """Those of them that wait for their device."""
+        return self._sessions.parked
+
+    @property
+    def places(self) -> int:
+        """Places taken: sessions, and streams that are about to open one."""
+        return len(self._sessions)
+
+    def _edge(self) -> Edge:
+        limits = _limits(self._config, self._engine.info.context_length)
+        return Edge(self._engine, self._sessions, self._store, limits, self._config.park_seconds)
 
     async def _say(self, status: int) -> None:
         for name in ("", SERVICE):
@@ -114,8 +132,9 @@ async def serve(config: EdgeConfig, load: Callable[[], Vlm]) -> None:
     log.info("stopped")
 
 
-def _limits(config: EdgeConfig) -> Limits:
+def _limits(config: EdgeConfig, context_length: int) -> Limits:
     return Limits(
+        context_length=context_length,
         max_window=config.max_window,
         max_ahead=config.max_ahead,
         max_images=config.max_images,

@@ -5,8 +5,10 @@ Messages are parsed here and not by gRPC, so that garbage gets a sentence like e
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from importlib.metadata import version
 
 import grpc
@@ -14,7 +16,7 @@ import grpc
 from edge_server.stream import Edge, Stream
 from shared.errors import CovspecError, EngineFailure, Unavailable
 from shared.wire.codec import FromDevice, FromEdge, decode_request, encode_info, encode_response, parse_request
-from shared.wire.handshake import Rule, ServerInfo
+from shared.wire.handshake import Limits, Rule, ServerInfo
 from shared.wire.statuses import status_of
 from shared.wire.v1 import verify_pb2 as pb
 
@@ -24,11 +26,12 @@ SERVICE = pb.DESCRIPTOR.services_by_name["VerifyService"].full_name
 
 
 class VerifyService:
-    """Answers `Verify` and `GetServerInfo`. `draining`: no new stream is let in."""
+    """Answers `Verify` and `GetServerInfo`, once there is an `edge` and until it drains."""
 
-    def __init__(self, edge: Edge) -> None:
-        self.draining = False
-        self._edge = edge
+    def __init__(self) -> None:
+        self.edge: Edge | None = None  # none while the model loads
+        self._draining = False
+        self._streams: set[asyncio.Task[None]] = set()
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a gRPC server registers."""
@@ -44,15 +47,31 @@ class VerifyService:
             },
         )
 
+    async def drain(self, seconds: float) -> None:
+        """Let nobody in from now on, and wait for the streams that run, for so long at most."""
+        self._draining = True
+        await self.ended(seconds)
+
+    async def ended(self, seconds: float | None = None) -> None:
+        """Wait until the streams that run have ended, and have parted with their sessions."""
+        if self._streams:
+            await asyncio.wait(self._streams, timeout=seconds)
+
     async def _verify(
         self, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, pb.VerifyResponse]
     ) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._streams.add(task)
+        task.add_done_callback(self._streams.discard)
+
         async def send(message: FromEdge) -> None:
             await context.write(encode_response(message))
 
         try:
-            self._admit()
-            await Stream(self._edge, self._decoded(requests), send).run()
+            edge = self._admit()
+            async with aclosing(_decoded(requests, edge.limits)) as messages:
+                await Stream(edge, messages, send).run()
         except CovspecError as refusal:
             await context.abort(*status_of(refusal))
         except Exception as broken:
@@ -63,30 +82,34 @@ class VerifyService:
         self, _: bytes, context: grpc.aio.ServicerContext[bytes, pb.GetServerInfoResponse]
     ) -> pb.GetServerInfoResponse:
         try:
-            self._admit()
-            return encode_info(self.info())
+            return encode_info(_info(self._admit()))
         except CovspecError as refusal:
             return await context.abort(*status_of(refusal))
 
-    def info(self) -> ServerInfo:
-        """What this edge serves. Raises Unavailable while the model loads."""
-        model = self._edge.engine.info
-        return ServerInfo(
-            model=model.name,
-            family=model.family,
-            vocabulary=model.prints.vocabulary,
-            special_tokens=model.prints.special_tokens,
-            chat_template=model.prints.chat_template,
-            limits=self._edge.limits,
-            paces=self._edge.engine.paces,
-            rules=(Rule.COUPLED,),
-            version=version("covspec"),
-        )
-
-    def _admit(self) -> None:
-        if self.draining:
+    def _admit(self) -> Edge:
+        if self._draining:
             raise Unavailable("the edge is shutting down; try again, or another edge")
+        if self.edge is None:
+            raise Unavailable("the edge is loading its model; try again in a moment")
+        return self.edge
 
-    async def _decoded(self, requests: AsyncIterator[bytes]) -> AsyncIterator[FromDevice]:
-        async for data in requests:
-            yield decode_request(parse_request(data), self._edge.limits)
+
+def _info(edge: Edge) -> ServerInfo:
+    """What this edge serves."""
+    model = edge.engine.info
+    return ServerInfo(
+        model=model.name,
+        family=model.family,
+        vocabulary=model.prints.vocabulary,
+        special_tokens=model.prints.special_tokens,
+        chat_template=model.prints.chat_template,
+        limits=edge.limits,
+        paces=edge.engine.paces,
+        rules=(Rule.COUPLED,),
+        version=version("covspec"),
+    )
+
+
+async def _decoded(requests: AsyncIterator[bytes], limits: Limits) -> AsyncGenerator[FromDevice, None]:
+    async for data in requests:
+        yield decode_request(parse_request(data), limits)

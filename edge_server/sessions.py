@@ -56,15 +56,23 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._held) + self._opening
 
+    @property
+    def parked(self) -> int:
+        """How many wait for their device."""
+        return sum(held.stream is None for held in self._held.values())
+
     async def reserve(self) -> None:
         """Take a place for a session that is about to open. Raises Overloaded."""
         self._opening += 1
-        while len(self) > self._most:
-            parked = next((held for held in self._held.values() if held.stream is None), None)
-            if parked is None:
-                self._opening -= 1
-                raise Overloaded(f"all {self._most} sessions of this edge are busy; try again in a few seconds")
-            await self.close(parked)
+        try:
+            while len(self) > self._most:
+                parked = next((held for held in self._held.values() if held.stream is None), None)
+                if parked is None:
+                    raise Overloaded(f"all {self._most} sessions of this edge are busy; try again in a few seconds")
+                await self.close(parked)
+        except BaseException:
+            self._opening -= 1
+            raise
 
     def release(self) -> None:
         """Give back a place that no session took."""
@@ -75,7 +83,7 @@ class Sessions:
         self._opening -= 1
         self._held[held.opened.session] = held
 
-    async def claim(self, name: bytes, token: bytes, stream: Speaker) -> Held:
+    def claim(self, name: bytes, token: bytes, stream: Speaker) -> Held:
         """The session for a new `stream`, with a new token; the old one is told to leave. Raises UnknownSession."""
         held = self._held.get(name)
         expected = held.opened.token if held is not None else bytes(NAME_BYTES)
@@ -87,7 +95,6 @@ class Sessions:
         held.stream = stream
         if held.expiry is not None:
             held.expiry.cancel()
-        await held.answer.park()
         return held
 
     async def park(self, held: Held, stream: Speaker) -> None:
@@ -95,18 +102,16 @@ class Sessions:
         if held.stream is not stream:
             return
         held.stream = None
-        self._held[held.opened.session] = self._held.pop(held.opened.session)  # to the end of the order
         if self._park_seconds == 0:
             await self.close(held)
             return
-        await held.answer.park()
+        self._held[held.opened.session] = self._held.pop(held.opened.session)  # to the end of the order
         held.expiry = asyncio.get_running_loop().call_later(self._park_seconds, self._expire, held)
+        await held.answer.park()
 
     async def close(self, held: Held) -> None:
-        """The session is over; everything it holds is freed."""
-        self._held.pop(held.opened.session, None)
-        if held.expiry is not None:
-            held.expiry.cancel()
+        """The session is over; everything it holds is freed. No stream speaks for it any more."""
+        self._forget(held)
         await held.answer.close()
 
     async def close_all(self) -> None:
@@ -116,6 +121,13 @@ class Sessions:
         await asyncio.gather(*self._closing)
 
     def _expire(self, held: Held) -> None:
-        task = asyncio.create_task(self.close(held))
+        self._forget(held)  # now: nobody may claim it while it is being closed
+        task = asyncio.create_task(held.answer.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+    def _forget(self, held: Held) -> None:
+        held.stream = None
+        self._held.pop(held.opened.session, None)
+        if held.expiry is not None:
+            held.expiry.cancel()

@@ -7,6 +7,7 @@ Reading and writing run side by side; a reader's refusal ends the writer with th
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,14 +22,16 @@ from edge_server.engine.offers import Offers
 from edge_server.engine.port import Request, TargetEngine
 from edge_server.sessions import Held, Sessions, new_name
 from edge_server.uploads import ImageStore, Uploads
-from shared.errors import CovspecError, OutOfStep, Superseded, Unsupported
+from shared.errors import CovspecError, EngineFailure, OutOfStep, Superseded, Unsupported
 from shared.speculation.edge import Rules
-from shared.speculation.messages import Finish, Propose, Yield
+from shared.speculation.messages import Finish, FinishReason, Propose, Yield
 from shared.speculation.prints import fit
 from shared.vlm.images import open_image
 from shared.vlm.port import ModelInfo
 from shared.wire.codec import FromDevice, FromEdge
 from shared.wire.handshake import DeviceProfile, ImageChunk, ImageHeld, Limits, Open, Opened, Resume, Rule
+
+log = logging.getLogger(__name__)
 
 GOODBYE_SECONDS = 5.0  # how long the edge waits for Finish(DONE) before it takes the device for gone
 
@@ -58,31 +61,33 @@ class Stream:
         self._held: Held | None = None
         self._reader: asyncio.Task[None] | None = None
         self._refusal: CovspecError | None = None
-        self._finish: Finish | None = None
+        self._goodbye = False  # the device has said Finish
 
     async def run(self) -> None:
         """From the first message to the end. Raises what the device is to be told."""
         try:
             match await anext(self._messages, None):
                 case Open() as opening:
-                    self._held = await self._open(opening)
+                    held = await self._open(opening)
                 case Resume() as resume:
-                    self._held = await self._resume(resume)
+                    held = await self._resume(resume)
                 case None:
                     raise OutOfStep("the stream ended before its first message, open or resume")
                 case other:
                     name = type(other).__name__.lower()
                     raise OutOfStep(f"the first message of a stream must be open or resume, not {name}")
-            await self._converse(self._held)
-        except CovspecError:
-            await self._stop_reading()
-            if self._held is not None and not isinstance(self._refusal, _Gone):
+            await self._converse(held)
+        except CovspecError as refusal:
+            if self._held is not None and not isinstance(refusal, _Gone):
                 await self._edge.sessions.close(self._held)
             raise
         finally:
-            await self._stop_reading()
+            if self._reader is not None:
+                self._reader.cancel()
             if self._held is not None:
-                await self._edge.sessions.park(self._held, self)
+                await self._part(self._held)
+            if self._reader is not None:
+                await asyncio.wait([self._reader])
 
     def leave(self) -> None:
         """A newer stream has taken the session over: end, and touch the session no more."""
@@ -124,14 +129,16 @@ class Stream:
             pace=pace,
             park_seconds=math.ceil(self._edge.park_seconds),
         )
-        held = Held(answer, offers, opened, self)
+        held = self._held = Held(answer, offers, opened, self)
         sessions.add(held)
         return held
 
     async def _resume(self, resume: Resume) -> Held:
-        held = await self._edge.sessions.claim(resume.session, resume.token, self)
-        self._held = held  # from here on an error closes the session
+        held = self._edge.sessions.claim(resume.session, resume.token, self)
+        self._held = held  # from here on an error closes the session and a break parks it
         await held.answer.resume(resume.seen)
+        if self._refusal is not None:  # a still newer stream came meanwhile
+            raise self._refusal
         self._offers = held.offers
         self._reader = asyncio.create_task(self._read())
         return held
@@ -146,33 +153,44 @@ class Stream:
     async def _converse(self, held: Held) -> None:
         """Send what the engine brings until the answer ends, then wait a little for the device's goodbye."""
         await self._send(held.opened)
-        if self._finish is not None:  # said before there was an answer
-            await held.answer.finish(self._finish.reason)
+        if self._goodbye:  # said before there was an answer
+            await held.answer.finish(FinishReason.CANCELLED)
         if self._refusal is None:
             async with aclosing(held.answer.news()) as all_news:
                 async for news in all_news:
                     await self._send(news)
+        if self._refusal is None and self._reader is not None:
+            await asyncio.wait([self._reader], timeout=GOODBYE_SECONDS)
         if self._refusal is not None:
             raise self._refusal
-        if self._reader is not None:
-            await asyncio.wait([self._reader], timeout=GOODBYE_SECONDS)
-        if self._finish is not None:
+
+    async def _part(self, held: Held) -> None:
+        """The stream is over. What the device has ended is closed, even if it did not wait for the answer to that."""
+        if self._goodbye:
             await self._edge.sessions.close(held)
-            self._held = None
+        else:
+            await self._edge.sessions.park(held, self)
 
     async def _read(self) -> None:
         """Take what the device says until it finishes, breaks a rule, or is gone."""
         try:
             async for message in self._messages:
                 await self._take(message)
-                if self._finish is not None:
+                if self._goodbye:
                     return
             raise _Gone("the stream ended without finish; the session is parked and can be resumed")
         except CovspecError as refusal:
-            self._refusal = refusal
-            self._uploads.fail(refusal)
-            if self._held is not None:
-                await self._held.answer.park()
+            await self._refuse(refusal)
+        except Exception as broken:
+            log.exception("reading from a device failed")
+            await self._refuse(EngineFailure(f"the edge failed: {type(broken).__name__}"))
+
+    async def _refuse(self, refusal: CovspecError) -> None:
+        """End the writer, wherever it waits."""
+        self._refusal = refusal
+        self._uploads.fail(refusal)
+        if self._held is not None:
+            await self._held.answer.park()
 
     async def _take(self, message: FromDevice) -> None:
         match message:
@@ -182,20 +200,15 @@ class Stream:
             case ImageChunk():
                 self._uploads.add(message)
             case Finish():
-                self._finish = message
+                self._goodbye = True
                 if self._held is None:
                     self._uploads.fail(OutOfStep("finish came before the pictures were complete"))
                 else:
-                    await self._held.answer.finish(message.reason)
+                    await self._held.answer.finish(FinishReason.CANCELLED)  # unless it has ended already
             case Open() | Resume():
                 raise OutOfStep("a stream carries one answer: open or resume came a second time")
             case _:
                 assert_never(message)
-
-    async def _stop_reading(self) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.wait([self._reader])
 
 
 class _Gone(OutOfStep):

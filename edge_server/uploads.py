@@ -48,6 +48,9 @@ class Uploads:
         self._references = references
         self._store = store
         self._data: list[bytes | bytearray] = [store.get(reference.digest) or bytearray() for reference in references]
+        for i, (data, reference) in enumerate(zip(self._data, references, strict=True)):
+            if len(data) != reference.size:  # a reference that cannot be right: its chunks will be refused
+                self._data[i] = bytearray()
         self.held = tuple(i for i, data in enumerate(self._data) if data)
         self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._settle_if_complete()

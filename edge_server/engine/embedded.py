@@ -38,7 +38,8 @@ class EmbeddedEngine:
         self._vlm: Vlm | None = None
         self._sessions: deque[Session] = deque()
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._closing = False
+        self._stopped = False  # on the loop: nothing more is asked
+        self._closing = False  # on the thread: the loop ends
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     @property
@@ -49,29 +50,35 @@ class EmbeddedEngine:
         return self._vlm.info
 
     async def start(self) -> None:
-        """Load the model. Raises ModelError."""
+        """Load the model. Raises ModelError; the thread ends then."""
         self._thread.start()
-        await self.ask(self._load_model)
+        try:
+            await self.ask(self._load_model)
+        except BaseException:
+            self._end()
+            raise
 
     async def stop(self) -> None:
-        """End the thread after the step that runs."""
-        await self.ask(self._close)
+        """End the thread after the step that runs, and every session with it."""
+        self._end()
         await asyncio.to_thread(self._thread.join)
 
     async def open(self, request: Request, offers: Offers) -> EmbeddedAnswer:
         """Begin an answer. Raises InvalidValue, PromptTooLong, EngineFailure."""
         outbox = _Outbox()
+        offers.wake = self._wake  # before the session exists: what is heard during its first step must not be missed
         preparing = asyncio.ensure_future(self.ask(lambda: self._prepare(request, offers, outbox)))
         try:
             session = await asyncio.shield(preparing)
         except asyncio.CancelledError:  # the stream is gone; the session that is being made must not stay
             preparing.add_done_callback(self._discard_prepared)
             raise
-        offers.wake = self._wake
         return EmbeddedAnswer(self, session, outbox)
 
     async def ask(self, job: Callable[[], Result]) -> Result:
-        """Run `job` on the engine's thread between two steps."""
+        """Run `job` on the engine's thread between two steps. Raises Unavailable once the engine is stopped."""
+        if self._stopped:
+            raise Unavailable("the edge is shutting down; try again, or another edge")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
 
@@ -137,8 +144,8 @@ class EmbeddedEngine:
             session.step(self._clock)
         except Exception as broken:
             log.exception("a step failed")
-            session.deliver(EngineFailure(f"the engine failed: {type(broken).__name__}"))
-            self.discard(session)
+            self._sessions.remove(session)
+            session.fail(EngineFailure(f"the engine failed: {type(broken).__name__}"))
 
     def _prepare(self, request: Request, offers: Offers, outbox: _Outbox) -> Session:
         if self._vlm is None:
@@ -153,6 +160,11 @@ class EmbeddedEngine:
 
     def _load_model(self) -> None:
         self._vlm = self._load()
+
+    def _end(self) -> None:
+        if not self._stopped:
+            self._stopped = True
+            self._inbox.put(self._close)
 
     def _close(self) -> None:
         self._closing = True
@@ -191,7 +203,8 @@ class EmbeddedAnswer:
         outbox.end()
 
     async def resume(self, seen: int) -> None:
-        """Go on for a device that has `seen` tokens. Raises OutOfStep."""
+        """Go on for a device that has `seen` tokens; the news from before end. Raises OutOfStep."""
+        self._outbox.end()
         self._outbox = outbox = _Outbox()
         await self._engine.ask(lambda: self._resume(seen, outbox))
 
@@ -208,8 +221,8 @@ class EmbeddedAnswer:
         outbox.put(session.offers.resume(seen))
         session.deliver = outbox.put
         session.parked = False
-        if session.finished is not None:
-            outbox.put(session.finished)
+        if session.ended is not None:
+            outbox.put(session.ended)
 
 
 class _Outbox:
@@ -229,16 +242,17 @@ class _Outbox:
         self._add(None)
 
     async def get(self) -> News | None:
-        """The next news, a commit with those that wait right behind it; None at the end. Raises what ended it all."""
+        """The next news, a step's commit with those that wait behind it; None at the end. Raises what ended it all."""
         while not self._news:
             self._arrived.clear()
             await self._arrived.wait()
         item = self._news.popleft()
         if isinstance(item, CovspecError):
             raise item
-        while isinstance(item, Commit) and self._news and isinstance(later := self._news[0], Commit):
-            self._news.popleft()
-            item = item.merged(later)
+        if isinstance(item, Commit) and item.accepted:  # what a resume repeats tells no steps and goes alone
+            while self._news and isinstance(later := self._news[0], Commit):
+                self._news.popleft()
+                item = item.merged(later)
         return item
 
     def _add(self, item: News | CovspecError | None) -> None:

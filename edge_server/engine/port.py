@@ -55,7 +55,10 @@ class Answer(Protocol):
         """Stop stepping, keep what it can. Idempotent."""
 
     async def resume(self, seen: int) -> None:
-        """Go on for a device that has `seen` tokens; the next news is Commit(start=seen). Raises OutOfStep."""
+        """Go on for a device that has `seen` tokens; the next news is Commit(start=seen). Raises OutOfStep.
+
+        Whoever still reads the news from before reads their end.
+        """
 
     async def close(self) -> None:
         """Free everything at once. Idempotent."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from edge_server.engine.offers import Offer, Offers
 from edge_server.engine.port import News, Request, Terms
-from shared.errors import CovspecError, InvalidValue
+from shared.errors import CovspecError, EngineFailure, InvalidValue
 from shared.speculation.coupled import Chooser
 from shared.speculation.ending import Ending
 from shared.speculation.messages import Finished, FinishReason
@@ -32,7 +32,7 @@ class Session:
     offers: Offers
     deliver: Callable[[News | CovspecError], None]
     parked: bool = False
-    finished: Finished | None = None
+    ended: Finished | EngineFailure | None = None
     _decoder: Decoder | None = None
     _chooser: Chooser = field(init=False)
     _ending: Ending = field(init=False)
@@ -58,6 +58,8 @@ class Session:
         ):
             if ids and max(ids) >= vlm.info.rows:
                 raise InvalidValue(f"open.{name}", max(ids), f"the target's ids are below {vlm.info.rows}")
+        for token in vlm.info.placeholder_ids.intersection(request.committed):
+            raise InvalidValue("open.committed", token, "stands for a picture and cannot be part of an answer")
         room = vlm.info.context_length - len(prompt.ids)
         parameters = resolve(request.wish, vlm.info.defaults, room, request.seed)
         terms = Terms(parameters, len(prompt.ids), sum(prompt.visual_tokens))
@@ -66,7 +68,7 @@ class Session:
     @property
     def may_step(self) -> bool:
         """Whether this session wants the model now. The prefill does not wait for proposals."""
-        if self.parked or self.finished is not None:
+        if self.parked or self.ended is not None:
             return False
         return self._decoder is None or self.offers.may_step(self.request.pace)
 
@@ -84,10 +86,17 @@ class Session:
 
     def finish(self, reason: FinishReason) -> None:
         """Nothing follows; the cache is freed."""
-        if self.finished is None:
-            self.finished = Finished(reason, self.offers.length)
+        self._end(Finished(reason, self.offers.length))
+
+    def fail(self, failure: EngineFailure) -> None:
+        """A step broke: this answer cannot go on."""
+        self._end(failure)
+
+    def _end(self, last: Finished | EngineFailure) -> None:
+        if self.ended is None:
+            self.ended = last
             self._decoder = None
-            self.deliver(self.finished)
+            self.deliver(last)
 
     def _forward(self) -> tuple[Decoder, Offer, Tensor]:  # logits after the committed text and after each proposal
         if self._decoder is None:

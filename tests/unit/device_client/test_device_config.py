@@ -1,0 +1,39 @@
+"""What a person may not set about a device is refused with the field, the value and the limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from device_client.config import DeviceConfig, SamplingOptions
+from shared.errors import InvalidValue
+from shared.speculation.request import SamplingWish
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "limit"),
+    [
+        ("edge", "nowhere", "host:port"),
+        ("edge", ":50051", "host:port"),
+        ("edge", "host:0", "1 to 65535"),
+        ("edge", "host:65536", "1 to 65535"),
+        ("edge", "host:http", "host:port"),
+        ("window", 0, "between 1 and 64"),
+        ("window", 65, "between 1 and 64"),
+        ("reconnect_seconds", -1.0, "between 0 and 86400"),
+        ("reconnect_seconds", float("nan"), "between 0 and 86400"),
+        ("threads", -1, "between 0 and 1024"),
+    ],
+)
+def test_what_may_not_be_is_refused_by_name(field: str, value: Any, limit: str) -> None:
+    with pytest.raises(InvalidValue, match=f"^{field} is .*{limit}"):
+        DeviceConfig(**{field: value})
+
+
+def test_every_option_of_sampling_becomes_a_wish() -> None:
+    options = SamplingOptions(temperature=0.5, top_k=3, top_p=0.9, min_p=0.1, seed=7, max_tokens=9, stop=("x",))
+    assert options.wish() == SamplingWish(
+        temperature=0.5, top_k=3, top_p=0.9, min_p=0.1, seed=7, max_tokens=9, stop=("x",)
+    )
+    assert SamplingOptions().wish() == SamplingWish()

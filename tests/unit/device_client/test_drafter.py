@@ -1,0 +1,76 @@
+"""The drafter says what a full computation of the same text would, however the text came about."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device_client.drafter import Drafter
+from shared.errors import PromptTooLong
+from shared.speculation.request import Message, SamplingParameters, Text
+from shared.vlm.toy import ToyVlm
+from shared.vlm.toy_vocabulary import IMAGE
+
+MESSAGES = (Message("user", (Text("what is it?"),)),)
+DRAFT = ToyVlm("draft", seed=1, agreement=0.8)
+WARM = SamplingParameters(max_tokens=100, seed=3, temperature=1.0, repetition_penalty=1.2)
+
+EDITS = st.lists(st.tuples(st.integers(0, 12), st.lists(st.integers(0, 255), max_size=5)), max_size=10)
+
+
+def drafter(parameters: SamplingParameters = WARM, common_ids: int = 256) -> Drafter:
+    made = Drafter(DRAFT, MESSAGES, ())
+    made.follow(parameters, common_ids, {IMAGE})
+    return made
+
+
+@given(EDITS)
+def test_next_depends_on_the_text_alone(edits: list[tuple[int, list[int]]]) -> None:
+    one, text = drafter(), list[int]()
+    for kept, added in edits:
+        text = text[:kept] + added
+        assert one.next(text) == drafter().next(text)
+
+
+@given(EDITS, st.integers(32, 256))
+def test_only_common_ids_that_are_no_placeholders_are_proposed(
+    edits: list[tuple[int, list[int]]], common_ids: int
+) -> None:
+    one, text = drafter(common_ids=common_ids), list[int]()
+    for kept, added in edits:
+        text = text[:kept] + added
+        token = one.next(text)
+        assert token < common_ids
+        assert token != IMAGE
+
+
+def test_a_long_answer_one_by_one_is_the_same_as_from_nothing() -> None:
+    one, text = drafter(), list[int]()
+    for _ in range(50):
+        text.append(one.next(text))
+    other = drafter()
+    assert [other.next(text[:length]) for length in (49, 3, 0, 20)] == [text[49], text[3], text[0], text[20]]
+
+
+def test_other_parameters_hold_from_the_next_token_on() -> None:
+    one = drafter()
+    warm = [one.next([]) for _ in range(2)]
+    one.follow(SamplingParameters(max_tokens=100), 256, ())
+    cold = drafter(SamplingParameters(max_tokens=100))
+    assert warm[0] == warm[1]
+    assert [one.next([]), one.next([7, 8])] == [cold.next([]), cold.next([7, 8])]
+
+
+def test_room_is_what_the_context_leaves() -> None:
+    small = ToyVlm("draft", context_length=20)
+    made = Drafter(small, MESSAGES, ())
+    assert made.room == 20 - made.prompt_tokens
+    assert made.visual_tokens == 0
+    with pytest.raises(PromptTooLong, match="no room for an answer"):
+        Drafter(ToyVlm("draft", context_length=made.prompt_tokens), MESSAGES, ())
+
+
+def test_next_before_follow_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="follow comes before next"):
+        Drafter(DRAFT, MESSAGES, ()).next([])

@@ -1,0 +1,63 @@
+"""The recorder adds up what it is told; what was not measured is None and never a number."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from device_client.figures import Recorder
+from shared.speculation.messages import Commit, Propose, Timings
+from shared.wire.codec import encode_request, encode_response
+
+
+def test_what_was_not_measured_is_none() -> None:
+    figures = Recorder(begin=5.0).figures()
+    assert (figures.tokens, figures.seconds, figures.tokens_per_second_overall) == (0, 0.0, 0.0)
+    measured = (figures.first_token_ms, figures.accepted_per_step, figures.rtt_ms, figures.step_ms, figures.draft_ms)
+    assert measured == (None,) * 5
+    assert "None" not in figures.line()
+
+
+def test_rates_count_tokens_and_leave_out_the_warm_up() -> None:
+    recorder = Recorder(begin=10.0)
+    recorder.committed(Commit(0, (1,) * 8, (7,)), 11.0)
+    recorder.committed(Commit(8, (1,) * 4, (1, 1)), 13.0)
+    figures = recorder.figures()
+    assert (figures.tokens, figures.seconds, figures.steps) == (12, 3.0, 3)
+    assert figures.first_token_ms == pytest.approx(1000)
+    assert figures.tokens_per_second == pytest.approx(4 / 2)
+    assert figures.tokens_per_second_overall == pytest.approx(12 / 3)
+    assert figures.accepted_per_step == pytest.approx(9 / 3)
+    assert figures.passes_per_token == pytest.approx(3 / 12)
+
+
+def test_a_round_trip_is_what_the_edge_did_not_hold() -> None:
+    recorder = Recorder(begin=0.0)
+    recorder.proposed(1.0)
+    recorder.proposed(2.0)
+    recorder.committed(Commit(0, (1,), (0,), heard=2, timings=Timings(step_us=30_000, held_us=200_000)), 2.5)
+    figures = recorder.figures()
+    assert figures.rtt_ms == pytest.approx(300)
+    assert figures.step_ms == pytest.approx(30)
+
+
+def test_proposes_of_an_older_stream_are_not_taken_for_those_of_a_new_one() -> None:
+    recorder = Recorder(begin=0.0)
+    recorder.proposed(1.0)
+    recorder.new_stream()
+    recorder.committed(Commit(0, (1,), (0,), heard=1), 9.0)
+    recorder.proposed(10.0)
+    recorder.committed(Commit(1, (1,), (0,), heard=1), 10.5)
+    assert recorder.figures().rtt_ms == pytest.approx(500)
+
+
+def test_bytes_are_told_by_direction_and_kind() -> None:
+    recorder = Recorder(begin=0.0)
+    propose, commit = encode_request(Propose(0, 0, (1, 2))), encode_response(Commit(0, (1,), (0,)))
+    recorder.ledger.count(propose)
+    recorder.ledger.count(commit)
+    values = recorder.figures().as_json()
+    assert json.loads(json.dumps(values)) == values
+    assert values["bytes"]["up"]["propose"]["payload"] == propose.ByteSize()
+    assert values["bytes"]["down"]["commit"]["messages"] == 1

@@ -1,0 +1,152 @@
+"""One stream per session, the newest; places are counted right whatever is cancelled in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import monotonic
+
+import pytest
+
+from edge_server.engine.embedded import EmbeddedEngine
+from edge_server.engine.offers import Offers
+from edge_server.engine.port import Request
+from edge_server.sessions import Held, Sessions, new_name
+from shared.errors import Overloaded, UnknownSession
+from shared.speculation.edge import Rules
+from shared.speculation.messages import Pace
+from shared.speculation.request import Message, SamplingWish, Text
+from shared.wire.handshake import Opened
+from tests.support.system import counted_target, eventually
+from tests.support.toys import Steps
+
+REQUEST = Request((Message("user", (Text("what?"),)),), (), SamplingWish(temperature=0), 0, Pace.THRIFTY)
+
+
+class Speaker:
+    """A stream that remembers being told to leave."""
+
+    def __init__(self) -> None:
+        self.left = False
+
+    def leave(self) -> None:
+        self.left = True
+
+
+class House:
+    """Sessions over a toy engine."""
+
+    def __init__(self, steps: Steps, most: int, park_seconds: float) -> None:
+        self.sessions = Sessions(most, park_seconds)
+        self.engine = EmbeddedEngine(lambda: counted_target(steps))
+
+    async def open(self, stream: Speaker) -> Held:
+        await self.sessions.reserve()
+        offers = Offers(Rules(8, 8, 256), (), monotonic)
+        answer = await self.engine.open(REQUEST, offers)
+        opened = Opened(new_name(), new_name(), answer.terms.parameters, 3, 0, 256, (), 8, Pace.THRIFTY, 60)
+        held = Held(answer, offers, opened, stream)
+        self.sessions.add(held)
+        return held
+
+
+@asynccontextmanager
+async def house(steps: Steps | None = None, most: int = 2, park_seconds: float = 60.0) -> AsyncIterator[House]:
+    made = House(steps or Steps(), most, park_seconds)
+    await made.engine.start()
+    yield made
+    await made.sessions.close_all()
+    assert len(made.sessions) == 0
+    await eventually(lambda: made.engine.sessions, 0)
+    await made.engine.stop()
+
+
+async def test_a_claim_gives_a_new_token_and_sends_the_old_stream_away() -> None:
+    async with house() as made:
+        old, new = Speaker(), Speaker()
+        held = await made.open(old)
+        token = held.opened.token
+        assert made.sessions.claim(held.opened.session, token, new) is held
+        assert old.left
+        assert held.stream is new
+        with pytest.raises(UnknownSession):
+            made.sessions.claim(held.opened.session, token, old)
+
+
+async def test_a_stream_that_left_parks_nothing() -> None:
+    async with house() as made:
+        old, new = Speaker(), Speaker()
+        held = await made.open(old)
+        made.sessions.claim(held.opened.session, held.opened.token, new)
+        await made.sessions.park(held, old)
+        assert held.stream is new
+        assert held.expiry is None
+
+
+async def test_a_claim_while_the_old_stream_still_parks_is_not_undone_by_it() -> None:
+    steps = Steps()
+    async with house(steps, park_seconds=0.01) as made:
+        old, new = Speaker(), Speaker()
+        held = await made.open(old)
+        steps.hold()
+        parking = asyncio.create_task(made.sessions.park(held, old))
+        await eventually(lambda: made.sessions.parked, 1)
+        made.sessions.claim(held.opened.session, held.opened.token, new)
+        steps.let_go()
+        await parking
+        assert held.stream is new
+        assert held.expiry is not None
+        assert held.expiry.cancelled()
+
+
+async def test_a_session_that_expires_cannot_be_claimed_any_more() -> None:
+    steps = Steps()
+    async with house(steps, park_seconds=0.01) as made:
+        held = await made.open(Speaker())
+        await made.sessions.park(held, held.stream)  # type: ignore[arg-type]
+        steps.hold()
+        await eventually(lambda: len(made.sessions), 0)
+        with pytest.raises(UnknownSession):
+            made.sessions.claim(held.opened.session, held.opened.token, Speaker())
+        steps.let_go()
+        await eventually(lambda: made.engine.sessions, 0)
+
+
+async def test_closing_twice_or_parking_after_it_is_nothing() -> None:
+    async with house() as made:
+        stream = Speaker()
+        held = await made.open(stream)
+        await made.sessions.close(held)
+        await made.sessions.close(held)
+        await made.sessions.park(held, stream)
+        assert (len(made.sessions), made.engine.sessions) == (0, 0)
+
+
+async def test_a_refused_place_and_a_place_given_back_are_free_again() -> None:
+    async with house(most=1) as made:
+        await made.sessions.reserve()
+        for _ in range(3):
+            with pytest.raises(Overloaded, match="all 1 sessions"):
+                await made.sessions.reserve()
+        made.sessions.release()
+        await made.open(Speaker())
+
+
+async def test_who_is_cancelled_while_a_place_is_made_takes_none() -> None:
+    steps = Steps()
+    async with house(steps, most=1) as made:
+        stream = Speaker()
+        held = await made.open(stream)
+        await eventually(lambda: steps.count, 2)
+        await made.sessions.park(held, stream)
+        steps.hold()
+        occupying = asyncio.create_task(made.engine.ask(lambda: steps(0.0)))
+        await eventually(lambda: steps.count, 3)
+        reserving = asyncio.create_task(made.sessions.reserve())
+        await eventually(lambda: made.sessions.parked, 0)
+        reserving.cancel()
+        await asyncio.wait([reserving])
+        steps.let_go()
+        await occupying
+        assert len(made.sessions) == 0
