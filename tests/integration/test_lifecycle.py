@@ -23,7 +23,7 @@ from shared.errors import EngineFailure, ModelError, Unavailable
 from shared.speculation.messages import Commit, Propose
 from shared.vlm.port import Vlm
 from shared.wire.handshake import Opened
-from tests.support.raw_device import RawDevice, eager, opening, resume
+from tests.support.raw_device import RawDevice, at, eager, opening, resume
 from tests.support.system import (
     a_picture,
     alive,
@@ -55,10 +55,6 @@ async def health(device: RawDevice, service: str = SERVICE) -> int:
     answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), wait_for_ready=True, timeout=20)
     status: int = answer.status
     return status
-
-
-def at(server: EdgeServer) -> RawDevice:
-    return RawDevice(f"127.0.0.1:{server.port}")
 
 
 def free_port() -> int:

@@ -10,6 +10,7 @@ from typing import TypeAlias, TypeVar
 
 import grpc
 
+from edge_server.server import EdgeServer
 from shared.errors import CovspecError
 from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Propose
 from shared.speculation.prints import VocabularyPrint
@@ -184,3 +185,16 @@ def chunks(*pictures: bytes, size: int = 16 * 1024) -> list[ImageChunk]:
 def resume(opened: Opened, seen: int) -> Resume:
     """What goes on with that session."""
     return Resume(opened.session, opened.token, seen)
+
+
+def at(server: EdgeServer) -> RawDevice:
+    """A raw device at `server`."""
+    return RawDevice(f"127.0.0.1:{server.port}")
+
+
+async def opened_at(device: RawDevice, held: list[int]) -> tuple[RawStream, Opened]:
+    """A thrifty stream that has its session, and in `held` the one token of the prefill."""
+    stream = await device.stream(opening())
+    opened = await stream.until(Opened)
+    held += (await stream.until(Commit)).ids
+    return stream, opened

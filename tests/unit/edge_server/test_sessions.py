@@ -40,6 +40,7 @@ class House:
     def __init__(self, steps: Steps, most: int, park_seconds: float) -> None:
         self.sessions = Sessions(most, park_seconds)
         self.engine = EmbeddedEngine(lambda: counted_target(steps))
+        self._occupying: asyncio.Task[None] | None = None
 
     async def open(self, stream: Speaker) -> Held:
         await self.sessions.reserve()
@@ -49,6 +50,14 @@ class House:
         held = Held(answer, offers, opened, stream)
         self.sessions.add(held)
         return held
+
+    async def occupy(self, steps: Steps) -> None:
+        """Keep the engine's thread busy until `steps` are let go."""
+        await self.engine.ask(lambda: None)
+        steps.hold()
+        before = steps.count
+        self._occupying = asyncio.create_task(self.engine.ask(lambda: steps(0.0)))
+        await eventually(lambda: steps.count > before)
 
 
 @asynccontextmanager
@@ -89,7 +98,7 @@ async def test_a_claim_while_the_old_stream_still_parks_is_not_undone_by_it() ->
     async with house(steps, park_seconds=0.01) as made:
         old, new = Speaker(), Speaker()
         held = await made.open(old)
-        steps.hold()
+        await made.occupy(steps)
         parking = asyncio.create_task(made.sessions.park(held, old))
         await eventually(lambda: made.sessions.parked, 1)
         made.sessions.claim(held.opened.session, held.opened.token, new)
@@ -101,15 +110,21 @@ async def test_a_claim_while_the_old_stream_still_parks_is_not_undone_by_it() ->
 
 
 async def test_a_session_that_expires_cannot_be_claimed_any_more() -> None:
-    steps = Steps()
-    async with house(steps, park_seconds=0.01) as made:
-        held = await made.open(Speaker())
-        await made.sessions.park(held, held.stream)  # type: ignore[arg-type]
-        steps.hold()
-        await eventually(lambda: len(made.sessions), 0)
-        with pytest.raises(UnknownSession):
-            made.sessions.claim(held.opened.session, held.opened.token, Speaker())
-        steps.let_go()
+    async with house(park_seconds=0.01) as made:
+        stream, loop, refused = Speaker(), asyncio.get_running_loop(), asyncio.Event()
+        held = await made.open(stream)
+        await made.sessions.park(held, stream)
+        assert held.expiry is not None
+
+        def claim() -> None:
+            with pytest.raises(UnknownSession):
+                made.sessions.claim(held.opened.session, held.opened.token, Speaker())
+            refused.set()
+
+        loop.call_at(held.expiry.when(), claim)
+        while loop.time() < held.expiry.when():
+            pass  # so that the expiry and the claim come in one turn of the loop
+        await refused.wait()
         await eventually(lambda: made.engine.sessions, 0)
 
 
@@ -138,15 +153,11 @@ async def test_who_is_cancelled_while_a_place_is_made_takes_none() -> None:
     async with house(steps, most=1) as made:
         stream = Speaker()
         held = await made.open(stream)
-        await eventually(lambda: steps.count, 2)
         await made.sessions.park(held, stream)
-        steps.hold()
-        occupying = asyncio.create_task(made.engine.ask(lambda: steps(0.0)))
-        await eventually(lambda: steps.count, 3)
+        await made.occupy(steps)
         reserving = asyncio.create_task(made.sessions.reserve())
         await eventually(lambda: made.sessions.parked, 0)
         reserving.cancel()
         await asyncio.wait([reserving])
         steps.let_go()
-        await occupying
         assert len(made.sessions) == 0

@@ -1,0 +1,55 @@
+"""An edge that breaks the rules, for a device that must not break with it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
+from typing import Any
+
+import grpc
+
+from edge_server.service import SERVICE
+from shared.speculation.messages import Pace
+from shared.speculation.request import SamplingParameters
+from shared.wire.codec import FromEdge, encode_info, encode_response
+from shared.wire.handshake import Limits, Opened, Rule, ServerInfo
+from tests.support.system import (
+    toy_target,
+)
+
+PARAMETERS = SamplingParameters(max_tokens=20)
+OPENED = Opened(b"s" * 16, b"t" * 16, PARAMETERS, 5, 0, 256, (1,), 16, Pace.EAGER, 60)
+
+
+class HostileEdge:
+    """An edge that says on every stream what it was told to say. Use as `async with`."""
+
+    def __init__(self, script: Iterable[FromEdge | bytes]) -> None:
+        self.port = 0
+        self.streams = 0
+        self._script = list(script)
+        self._server = grpc.aio.server()
+
+    async def __aenter__(self) -> HostileEdge:
+        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "Verify": grpc.stream_stream_rpc_method_handler(self._verify),
+            "GetServerInfo": grpc.unary_unary_rpc_method_handler(self._info),
+        }
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        await self._server.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._server.stop(None)
+
+    async def _verify(self, requests: AsyncIterator[bytes], context: Any) -> None:
+        self.streams += 1
+        await anext(aiter(requests))
+        for message in self._script:
+            await context.write(message if isinstance(message, bytes) else encode_response(message).SerializeToString())
+
+    async def _info(self, _: bytes, __: Any) -> bytes:
+        info = toy_target().info
+        said = ServerInfo("hostile", "toy", info.prints.vocabulary, b"s" * 32, b"c" * 32, Limits(), (), (), "0")
+        return encode_info(replace(said, paces=(Pace.EAGER,), rules=(Rule.COUPLED,))).SerializeToString()
