@@ -18,7 +18,7 @@ from shared.speculation.coupled import Chooser
 from shared.speculation.ending import Ending
 from shared.speculation.messages import Finished, FinishReason
 from shared.speculation.request import resolve
-from shared.vlm.port import Decoder, Prompt, Vlm
+from shared.vlm.port import Block, Decoder, Prompt, Vlm
 
 
 @dataclass(eq=False)
@@ -100,15 +100,12 @@ class Session:
 
     def _forward(self) -> tuple[Decoder, Offer, Tensor]:  # logits after the committed text and after each proposal
         if self._decoder is None:
-            visual = self.vlm.see(self.prompt)
-            offer = self.offers.take()  # as late as possible: what was drafted early is verified with the prefill
-            ids = offer.committed + offer.pending.ids
-            self._decoder, rows = self.vlm.prefill(self.prompt, visual, ids=ids)
-        else:
-            offer = self.offers.take()
-            ids = offer.committed[self._decoder.length :] + offer.pending.ids
-            rows = self._decoder.extend(ids)
-        return self._decoder, offer, rows[-1 - len(offer.pending.ids) :]
+            self._decoder = self.vlm.begin(self.prompt, self.vlm.see(self.prompt))
+        decoder = self._decoder
+        offer = self.offers.take()  # as late as possible: what was drafted early is verified with the prefill
+        ids = offer.committed[decoder.length :] + offer.pending.ids
+        (rows,) = self.vlm.step([Block(decoder, decoder.prompt_left, ids)])
+        return decoder, offer, rows[-1 - len(offer.pending.ids) :]
 
     def _until_end(self, tokens: Sequence[int]) -> tuple[list[int], FinishReason | None]:
         """The tokens up to the one that ends the answer, and why it ends."""
