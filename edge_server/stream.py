@@ -33,6 +33,7 @@ from shared.wire.handshake import DeviceProfile, ImageChunk, ImageHeld, Limits, 
 
 log = logging.getLogger(__name__)
 
+UPLOAD_SECONDS = 20.0  # without a byte of a picture, after which its place is given to others
 GOODBYE_SECONDS = 5.0  # how long the edge waits for Finish(DONE) before it takes the device for gone
 
 
@@ -146,7 +147,7 @@ class Stream:
 
     async def _images(self) -> tuple[Image.Image, ...]:
         most = self._edge.limits.max_image_pixels
-        encoded = await self._uploads.complete()
+        encoded = await self._uploads.complete(UPLOAD_SECONDS)
         return tuple(
             [await asyncio.to_thread(open_image, data, most, f"picture {i}") for i, data in enumerate(encoded)]
         )
