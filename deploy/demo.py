@@ -27,7 +27,7 @@ def main() -> int:
     _say(f"starting an edge server with the target {wanted.model!r} …")
     # Each side gets one thread: on one machine they would otherwise fight for the same cores.
     with edge_process("--model", wanted.model, "--threads", "1") as edge:
-        _say(f"picture: {picture}\nquestion: {prompt}")
+        _say(f"picture: {picture}\nquestion: {prompt}\npace: thrifty, the edge steps over drafts only")
         ask = [sys.executable, "-m", "device_client", "ask", str(picture), prompt]
         # The embedded target is about as fast as its draft: an eager edge would be done before a draft can help.
         options = ["--edge", edge.address, "--draft", wanted.draft, "--threads", "1", "--pace", "thrifty"]
@@ -41,4 +41,7 @@ def _say(sentence: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -32,17 +32,18 @@ class EdgeProcess:
 
 
 @contextmanager
-def edge_process(*options: str) -> Iterator[EdgeProcess]:
-    """`python -m edge_server OPTIONS` on a free port of this machine. Raises SystemExit if it does not get ready."""
+def edge_process(*options: str, port: int = 0) -> Iterator[EdgeProcess]:
+    """`python -m edge_server OPTIONS`, on a free port unless told. Raises SystemExit if it does not get ready."""
     environment = os.environ | {"PYTHONUNBUFFERED": "1", "GRPC_VERBOSITY": "ERROR"}
-    command = [sys.executable, "-m", "edge_server", "--port", "0", *options]
+    command = [sys.executable, "-m", "edge_server", "--port", str(port), *options]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     log: list[str] = []
-    ready = threading.Event()
-    reader = threading.Thread(target=_follow, args=(process, log, ready), daemon=True)
+    settled = threading.Event()
+    reader = threading.Thread(target=_follow, args=(process, log, settled), daemon=True)
     reader.start()
     try:
-        if not ready.wait(START_SECONDS) or process.poll() is not None:
+        settled.wait(START_SECONDS)
+        if not any(_READY in line for line in log):
             raise SystemExit("the edge server did not start:\n" + "".join(log))
         listening = next(found for line in log if (found := _LISTENING.search(line)))
         yield EdgeProcess(process, int(listening.group(1)), log)
@@ -58,10 +59,10 @@ def edge_process(*options: str) -> Iterator[EdgeProcess]:
         process.stderr.close()
 
 
-def _follow(process: subprocess.Popen[str], log: list[str], ready: threading.Event) -> None:
+def _follow(process: subprocess.Popen[str], log: list[str], settled: threading.Event) -> None:
     assert process.stderr is not None
     for line in process.stderr:
         log.append(line)
         if _READY in line:
-            ready.set()
-    ready.set()  # it ended; the waiting side looks why
+            settled.set()
+    settled.set()  # it ended

@@ -45,6 +45,8 @@ def ask(
     """
     if not image_and_prompt or not image_and_prompt[-1].strip():
         raise InvalidValue("PROMPT", "", "say what you want to know: device-client ask IMAGE... PROMPT")
+    if len(image_and_prompt) == 1 and Path(image_and_prompt[0]).is_file():
+        raise InvalidValue("PROMPT", image_and_prompt[0], "is a file; the question comes after the pictures")
     from device_client.ask import Wanted, answer_on  # heavy: torch, transformers, grpc
     from device_client.show import Screen
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 import uvloop
 
 from device_client.answer import Question
@@ -18,7 +18,7 @@ from device_client.show import Screen
 from shared.demo.pair import draft_folder
 from shared.errors import Unavailable
 from shared.speculation.request import SamplingWish
-from shared.vlm.load import load
+from shared.vlm.load import load, set_threads
 from shared.vlm.port import Vlm
 
 
@@ -35,8 +35,7 @@ def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
     """Ask and show the answer; the exit code."""
     logging.basicConfig(level=logging.WARNING, format="device-client: %(message)s")
     question = perceive(wanted.pictures, wanted.prompt, wanted.sampling)
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    set_threads(config.threads, config.draft)
     with screen.busy(f"loading the draft {config.draft} …"):
         name = str(draft_folder()) if config.draft == "demo" else config.draft
         draft = load(name, config.dtype, config.device)
@@ -50,20 +49,23 @@ async def _ask(question: Question, config: DeviceConfig, draft: Vlm, screen: Scr
             answer = await client.ask(question)
         except Unavailable as gone:
             if config.fallback == "error":
-                raise Unavailable(f"the edge {config.edge} cannot be reached: {gone}") from None
-            screen.note(f"the edge {config.edge} cannot be reached; the draft answers alone, less well than the target")
+                raise Unavailable(f"the edge {config.edge} cannot be reached: {str(gone).strip()}") from None
+            screen.note(f"the edge {config.edge} cannot be reached: {str(gone).strip()}")
+            screen.note("the draft answers alone, less well than the target would")
             await _show_local(question, draft, client, screen)
             return
         screen.legend()
-        async for piece in answer.pieces():
-            screen.piece(piece)
+        async with aclosing(answer.pieces()) as pieces:
+            async for piece in pieces:
+                screen.piece(piece)
         assert answer.result is not None
         screen.end(answer.result, answer.result.text)
 
 
 async def _show_local(question: Question, draft: Vlm, client: Client, screen: Screen) -> None:
     text = ""
-    async for piece in local_pieces(question, draft, client.thread):
-        text += piece.text
-        screen.piece(piece)
+    async with aclosing(local_pieces(question, draft, client.thread)) as pieces:
+        async for piece in pieces:
+            text += piece.text
+            screen.piece(piece)
     screen.end(None, text)

@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
+from time import monotonic
 from types import TracebackType
 
 import grpc
 
 from device_client.answer import Answer, DraftModel, Question
 from device_client.config import DeviceConfig
+from device_client.figures import Recorder
 from device_client.link import connect, server_info
-from device_client.session import EdgeSession
+from device_client.session import EdgeSession, Route
 from shared.errors import InvalidValue
 from shared.speculation.messages import Pace
 from shared.speculation.prints import fit
@@ -51,6 +53,7 @@ class Client:
 
     async def ask(self, question: Question) -> Answer:
         """Begin an answer. Raises Unavailable, ModelMismatch, InvalidValue."""
+        begin = monotonic()
         config, info = self._config, await self.info()
         vocabulary = self._vlm.info.prints.vocabulary
         common = min(fit(vocabulary, info.vocabulary), self._vlm.info.rows)
@@ -61,12 +64,6 @@ class Client:
         )
         references = tuple(ImageReference.of(data) for data in question.encoded)
         opening = Open(question.messages, references, question.sampling, profile)
-        session = EdgeSession(
-            opening,
-            question.encoded,
-            info.limits,
-            self._channel,
-            lambda: connect(config.edge),
-            config.reconnect_seconds,
-        )
+        route = Route(self._channel, lambda: connect(config.edge), config.reconnect_seconds)
+        session = EdgeSession(opening, question.encoded, info, route, Recorder(begin))
         return Answer(question, session, DraftModel(self._vlm, self.thread, common, config.window, config.drafting))

@@ -8,7 +8,7 @@ from typing import Literal
 from cyclopts import Parameter
 
 from shared.errors import InvalidValue
-from shared.speculation.request import SamplingWish
+from shared.speculation.request import ModelDefaults, SamplingWish, resolve
 
 
 @Parameter(name="*")
@@ -35,7 +35,7 @@ class DeviceConfig:
     device: str = "cpu"
     """Where the draft runs: cpu, cuda, mps."""
     threads: int = 0
-    """CPU threads of the draft; 0 leaves the choice to torch."""
+    """CPU threads of the draft; 0: one for the tiny `demo`, else torch's choice."""
 
     def __post_init__(self) -> None:
         host, _, port = self.edge.rpartition(":")
@@ -76,6 +76,9 @@ class SamplingOptions:
     """Text that ends the answer and is not part of it; may be given several times."""
     ignore_eos: bool = False
     """Go on to max-tokens."""
+
+    def __post_init__(self) -> None:
+        resolve(self.wish(), ModelDefaults(()), room=2**31 - 1, seed=0)  # refuses what no edge would take
 
     def wish(self) -> SamplingWish:
         """The same as a wish."""

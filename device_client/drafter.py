@@ -15,6 +15,7 @@ from torch import Tensor
 from shared.speculation.coupled import Chooser
 from shared.speculation.request import Message, SamplingParameters
 from shared.vlm.port import Decoder, Vlm
+from shared.vlm.single import extend, prefill
 
 
 class Drafter:
@@ -26,7 +27,7 @@ class Drafter:
         self._held: list[int] = []
         visual = vlm.see(self._prompt)
         self._decoder: Decoder
-        self._decoder, rows = vlm.prefill(self._prompt, visual)
+        self._decoder, rows = prefill(vlm, self._prompt, visual)
         self._first_row: Tensor = rows[-1]
         self._chooser: Chooser | None = None
         self.prompt_tokens = len(self._prompt.ids)
@@ -56,7 +57,7 @@ class Drafter:
         agreeing = _agreement(self._held, text)
         self._keep(min(agreeing, len(text) - 1))  # the row after the last token comes from taking it
         missing = list(text[len(self._held) :])
-        rows = self._decoder.extend(missing)
+        rows = extend(self._vlm, self._decoder, missing)
         self._held += missing
         return rows[-1]
 

@@ -82,6 +82,7 @@ class Recorder:
     reconnects: int = 0
     _arrivals: list[float] = field(default_factory=list)  # one per token
     _accepted: list[int] = field(default_factory=list)  # one per target step
+    _stepped: int = 0  # tokens of those steps; what comes again after a break has none
     _steps: list[float] = field(default_factory=list)
     _drafts: list[float] = field(default_factory=list)
     _round_trips: list[float] = field(default_factory=list)
@@ -103,6 +104,7 @@ class Recorder:
         """A commit came."""
         self._arrivals += [now] * len(commit.ids)
         self._accepted += commit.accepted
+        self._stepped += len(commit.ids) if commit.accepted else 0
         if commit.timings.step_us:
             self._steps.append(commit.timings.step_us / 1e6)
         if 0 < commit.heard <= len(self._sent):
@@ -123,7 +125,7 @@ class Recorder:
             first_token_ms=1e3 * (self._arrivals[0] - self.begin) if tokens else None,
             steps=steps,
             accepted_per_step=sum(self._accepted) / steps if steps else None,
-            passes_per_token=steps / tokens if steps and tokens else None,
+            passes_per_token=steps / self._stepped if self._stepped else None,
             drafted=len(self._drafts),
             draft_ms=_median_ms(self._drafts),
             step_ms=_median_ms(self._steps),

@@ -10,44 +10,54 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import monotonic
 
 import grpc
 
 from device_client.figures import Recorder
-from device_client.link import Link
-from shared.errors import CovspecError, EngineFailure, OutOfStep, Overloaded, Unavailable, UnknownSession
+from device_client.link import Link, server_info
+from shared.errors import (
+    CovspecError,
+    EngineFailure,
+    ModelMismatch,
+    OutOfStep,
+    Overloaded,
+    Unavailable,
+    UnknownSession,
+)
 from shared.speculation.device import DeviceConversation
 from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Yield
 from shared.wire.codec import FromEdge
-from shared.wire.handshake import ImageHeld, Limits, Open, Opened, Resume
+from shared.wire.handshake import ImageHeld, Open, Opened, Resume, ServerInfo
 
 log = logging.getLogger(__name__)
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 1.0  # seconds between attempts, doubling
 
 
+@dataclass(frozen=True)
+class Route:
+    """How to reach the edge: `first`, an open channel of somebody else's, then new ones; `patience` in seconds."""
+
+    first: grpc.aio.Channel
+    dial: Callable[[], grpc.aio.Channel]
+    patience: float
+
+
 class EdgeSession:
-    """Keeps a stream to the edge. `first` is an open channel that the session does not own; `dial` makes new ones."""
+    """Keeps a stream to the edge that `info` describes."""
 
     def __init__(
-        self,
-        opening: Open,
-        pictures: tuple[bytes, ...],
-        limits: Limits,
-        first: grpc.aio.Channel,
-        dial: Callable[[], grpc.aio.Channel],
-        patience: float,
+        self, opening: Open, pictures: tuple[bytes, ...], info: ServerInfo, route: Route, recorder: Recorder
     ) -> None:
         self.opened: Opened | None = None
-        self.recorder = Recorder(monotonic())
+        self.recorder = recorder
         self._opening = opening
         self._pictures = pictures
-        self._limits = limits
-        self._first = first
-        self._dial = dial
-        self._patience = patience
+        self._info = info
+        self._limits = info.limits
+        self._route = route
         self._known = False  # the edge may know the session: resume before opening again
         self._welcomed = False  # on this stream
         self._may_propose = False
@@ -97,13 +107,14 @@ class EdgeSession:
                 if len(conversation.committed) > length:
                     last_progress, failures = monotonic(), 0
                 self._check_patience(broken, last_progress, failures)
-            self.recorder.reconnects += 1
             await asyncio.sleep(min(_LONGEST_WAIT, _FIRST_WAIT * 2**failures) if failures else 0)
             failures += 1
 
     async def _stream(self, conversation: DeviceConversation, *, fresh: bool) -> AsyncGenerator[FromEdge, None]:
-        channel = self._dial() if fresh else self._first
+        channel = self._route.dial() if fresh else self._route.first
         try:
+            if self.opened is not None and not self._known:
+                self._check_same(await server_info(channel))
             async with Link(channel, self._limits, self.recorder.ledger) as link:
                 self._begin(link, conversation)
                 reason = FinishReason.CANCELLED
@@ -143,6 +154,9 @@ class EdgeSession:
     def _note(self, link: Link, message: FromEdge) -> None:
         match message:
             case Opened():
+                if self.opened is not None:
+                    self.recorder.reconnects += 1
+                    log.warning("the link is back; the answer goes on")
                 self.opened = message
                 self._known = self._welcomed = True
             case Commit() | Finished() if not self._welcomed:
@@ -160,6 +174,19 @@ class EdgeSession:
         if isinstance(broken, Overloaded) and self.opened is None:
             raise broken  # nothing is lost yet: the person may choose
         waited = monotonic() - last_progress
-        if waited > self._patience or (isinstance(broken, EngineFailure) and failures > 0):
+        if waited > self._route.patience or (isinstance(broken, EngineFailure) and failures > 0):
             raise broken
-        log.warning("the link broke (%s); resuming", broken)
+        if failures == 0:
+            log.warning("the link broke; trying again for up to %g s", self._route.patience)
+        log.info("the link broke: %s", broken)
+
+    def _check_same(self, now: ServerInfo) -> None:
+        """Another target would go on with another text. Raises ModelMismatch."""
+        then = self._info
+        if (now.model, now.vocabulary, now.special_tokens, now.chat_template) != (
+            then.model,
+            then.vocabulary,
+            then.special_tokens,
+            then.chat_template,
+        ):
+            raise ModelMismatch(f"the edge now serves {now.model}, but {then.model} began this answer; ask again")

@@ -5,19 +5,24 @@ On a terminal, what the device drafted and the edge confirmed is plain; what the
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+from rich.color import ColorSystem
 from rich.console import Console
+from rich.style import Style
 
 from device_client.answer import Piece, Result, Source
 
 Colour = Literal["auto", "always", "never"]
 
-_STYLES = {Source.DRAFT: "", Source.TARGET: "bold yellow", Source.LOCAL: "dim"}
+_STYLES = {Source.DRAFT: Style(), Source.TARGET: Style(bold=True, color="yellow"), Source.LOCAL: Style(dim=True)}
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and newline: an edge is not to drive a terminal
 
 
 class Screen:
@@ -28,6 +33,9 @@ class Screen:
         self._out = Console(highlight=False, soft_wrap=True, force_terminal=forced, no_color=colour == "never" or None)
         self._err = Console(stderr=True, highlight=False, soft_wrap=True)
         self._as_json = as_json
+        self._stdout = sys.stdout
+        if isinstance(self._stdout, io.TextIOWrapper):
+            self._stdout.reconfigure(errors="backslashreplace")  # a terminal of few characters is no reason to fail
 
     @contextmanager
     def busy(self, what: str) -> Iterator[None]:
@@ -45,24 +53,32 @@ class Screen:
 
     def legend(self) -> None:
         """Explain the colours, where there are any."""
-        if self._out.is_terminal and not self._as_json:
+        if self._out.is_terminal and not self._out.no_color and not self._as_json:
             self._err.print(
                 "[dim]plain: drafted here, confirmed by the edge ·[/] [bold yellow]coloured: the edge's own[/]"
             )
 
     def piece(self, piece: Piece) -> None:
-        """Show a piece of the answer at once."""
-        if not self._as_json:
-            self._out.print(piece.text, end="", markup=False, style=_STYLES[piece.source])
-            sys.stdout.flush()
+        """Show a piece of the answer at once: as it is, but for a terminal coloured and without its control codes."""
+        if self._as_json:
+            return
+        text = piece.text
+        if self._out.is_terminal:
+            text = _STYLES[piece.source].render(
+                _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text),
+                color_system=None if self._out.no_color else ColorSystem.STANDARD,
+            )
+        self._stdout.write(text)
+        self._stdout.flush()
 
     def end(self, result: Result | None, text: str) -> None:
         """End the answer and give its figures. `result` is None if the draft answered alone."""
         if self._as_json:
             said = {"text": text, "source": "draft alone"} if result is None else as_json(result)
-            self._out.file.write(json.dumps(said, ensure_ascii=False) + "\n")
+            self._stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
             return
-        self._out.print()
+        self._stdout.write("\n")
+        self._stdout.flush()
         if result is not None:
             self.note(result.figures.line())
 

@@ -29,11 +29,19 @@ class EdgeConfig:
     device: str = "cpu"
     """Where the model runs: cpu, cuda, mps."""
     threads: int = 0
-    """CPU threads of the model; 0 leaves the choice to torch."""
+    """CPU threads of the model; 0: one for the tiny `demo`, else torch's choice."""
     max_window: int = 32
     """Tokens that a device may hold beyond what it has seen committed."""
     max_ahead: int = 64
     """Tokens that are committed beyond what the device has acknowledged, so that a vanished one costs little."""
+    max_batch: int = 32
+    """Answers in one step of the model."""
+    prefill_chunk: int = 512
+    """Tokens of a prompt in one step, so that running answers do not wait for a whole new prompt."""
+    proposals: bool = True
+    """Look at what devices draft; --no-proposals is the target alone, to compare with."""
+    sight_tokens: int = 16384
+    """Visual tokens kept of pictures seen before, so that a second question about one skips the vision tower."""
     max_sessions: int = 64
     """Answers at once, parked ones included; parked ones leave first."""
     max_images: int = 8
@@ -58,6 +66,9 @@ class EdgeConfig:
         _check("threads", self.threads, 0, 1024)
         _check("max_window", self.max_window, 1, 64)  # `given` has 64 bits
         _check("max_ahead", self.max_ahead, 1, 4096)
+        _check("max_batch", self.max_batch, 1, 4096)
+        _check("prefill_chunk", self.prefill_chunk, 1, 2**20)
+        _check("sight_tokens", self.sight_tokens, 0, 2**24)
         _check("max_sessions", self.max_sessions, 1, 100_000)
         _check("max_images", self.max_images, 0, 1000)
         _check("max_image_megapixels", self.max_image_megapixels, 0.001, 1000)

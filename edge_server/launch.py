@@ -5,21 +5,19 @@ from __future__ import annotations
 import logging
 import signal
 
-import torch
 import uvloop
 
 from edge_server.config import EdgeConfig
 from edge_server.server import serve
 from shared.demo.pair import target_folder
-from shared.vlm.load import load
+from shared.vlm.load import load, set_threads
 from shared.vlm.port import Vlm
 
 
 def launch(config: EdgeConfig) -> int:
     """Run an edge until it is told to stop; the exit code."""
     logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    set_threads(config.threads, config.model)
 
     def load_model() -> Vlm:
         name = str(target_folder()) if config.model == "demo" else config.model

@@ -14,6 +14,7 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
 from edge_server.config import EdgeConfig
+from edge_server.engine.batch import Batching
 from edge_server.engine.embedded import EmbeddedEngine
 from edge_server.service import SERVICE, VerifyService
 from edge_server.sessions import Sessions
@@ -45,7 +46,7 @@ class EdgeServer:
     def __init__(self, config: EdgeConfig, load: Callable[[], Vlm]) -> None:
         self.port = 0
         self._config = config
-        self._engine = EmbeddedEngine(load)
+        self._engine = EmbeddedEngine(load, _batching(config))
         self._sessions = Sessions(config.max_sessions, config.park_seconds)
         self._store = ImageStore(round(config.image_cache_mib * _MIB))
         self._health = health.HealthServicer()
@@ -130,6 +131,10 @@ async def serve(config: EdgeConfig, load: Callable[[], Vlm]) -> None:
     async with EdgeServer(config, load):
         await stopping.wait()
     log.info("stopped")
+
+
+def _batching(config: EdgeConfig) -> Batching:
+    return Batching(config.max_batch, config.prefill_chunk, config.proposals, config.sight_tokens)
 
 
 def _limits(config: EdgeConfig, context_length: int) -> Limits:

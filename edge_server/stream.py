@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from time import monotonic
@@ -24,7 +24,7 @@ from edge_server.sessions import Held, Sessions, new_name
 from edge_server.uploads import ImageStore, Uploads
 from shared.errors import CovspecError, EngineFailure, OutOfStep, Superseded, Unsupported
 from shared.speculation.edge import Rules
-from shared.speculation.messages import Finish, FinishReason, Propose, Yield
+from shared.speculation.messages import Finish, FinishReason, Pace, Propose, Yield
 from shared.speculation.prints import fit
 from shared.vlm.images import open_image
 from shared.vlm.port import ModelInfo
@@ -33,6 +33,7 @@ from shared.wire.handshake import DeviceProfile, ImageChunk, ImageHeld, Limits, 
 
 log = logging.getLogger(__name__)
 
+UPLOAD_SECONDS = 20.0  # without a byte of a picture, after which its place is given to others
 GOODBYE_SECONDS = 5.0  # how long the edge waits for Finish(DONE) before it takes the device for gone
 
 
@@ -99,7 +100,7 @@ class Stream:
     async def _open(self, opening: Open) -> Held:
         info, device, limits = self._edge.engine.info, opening.device, self._edge.limits
         common = _common_ids(info, device)
-        pace = device.pace or self._edge.engine.paces[0]
+        pace = _pace(device, self._edge.engine.paces)
         rules = Rules(device.window, limits.max_ahead, info.rows, info.placeholder_ids)
         sessions = self._edge.sessions
         await sessions.reserve()
@@ -111,7 +112,8 @@ class Stream:
                 await self._send(ImageHeld(self._uploads.held))
             images = await self._images()
             seed = secrets.randbits(64)
-            request = Request(opening.messages, images, opening.sampling, seed, pace, opening.committed)
+            digests = tuple(reference.digest for reference in opening.images)
+            request = Request(opening.messages, images, opening.sampling, seed, pace, opening.committed, digests)
             answer = await self._edge.engine.open(request, offers)
         except BaseException:
             sessions.release()
@@ -145,7 +147,7 @@ class Stream:
 
     async def _images(self) -> tuple[Image.Image, ...]:
         most = self._edge.limits.max_image_pixels
-        encoded = await self._uploads.complete()
+        encoded = await self._uploads.complete(UPLOAD_SECONDS)
         return tuple(
             [await asyncio.to_thread(open_image, data, most, f"picture {i}") for i, data in enumerate(encoded)]
         )
@@ -213,6 +215,14 @@ class Stream:
 
 class _Gone(OutOfStep):
     """The device is gone, or looks so."""
+
+
+def _pace(device: DeviceProfile, offered: Sequence[Pace]) -> Pace:
+    """The pace that holds. Raises Unsupported."""
+    if device.pace is not None and device.pace not in offered:
+        names = " or ".join(pace.value for pace in offered)
+        raise Unsupported(f"open.device.pace is {device.pace.value}: this edge steps at the pace {names} only")
+    return device.pace or offered[0]
 
 
 def _common_ids(info: ModelInfo, device: DeviceProfile) -> int:

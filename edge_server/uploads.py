@@ -80,8 +80,14 @@ class Uploads:
             self._complete.set_exception(error)
             self._complete.exception()  # it may be that nobody waits
 
-    async def complete(self) -> tuple[bytes, ...]:
-        """All pictures, once they are here. Raises what `fail` was told."""
+    async def complete(self, patience: float) -> tuple[bytes, ...]:
+        """All pictures, once they are here. Raises what `fail` was told; OutOfStep after `patience` idle seconds."""
+        received = -1
+        while not self._complete.done():
+            before, received = received, sum(len(data) for data in self._data)
+            if before == received:
+                raise OutOfStep(f"image_chunk: nothing came for {patience:g} s; {received} bytes of pictures are here")
+            await asyncio.wait([self._complete], timeout=patience)
         await self._complete
         return tuple(bytes(data) for data in self._data)
 

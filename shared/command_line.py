@@ -1,11 +1,12 @@
 """What both command lines share: one configuration from flags, environment and a TOML file, and their exit codes.
 
 Precedence: flag, environment variable, file, default. An unknown key in the file is an error. Exit codes: 0 done,
-1 failed with a sentence on stderr, 2 wrong usage, 130 interrupted.
+1 failed with a sentence on stderr, 2 wrong usage or configuration, 130 interrupted.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,15 +14,19 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Env, Toml
 
-from shared.errors import CovspecError
+from shared.errors import CovspecError, InvalidValue
 
 
 def run(app: App, environment_prefix: str) -> int:
     """Run `app` on the process's arguments; the exit code."""
 
+    variable = os.environ.get(f"{environment_prefix}CONFIG")
+    named = Path(variable) if variable else None
+
     @app.meta.default
     def launch(
-        *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)], config: Path | None = None
+        *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        config: Path | None = named,
     ) -> int:
         """Read the configuration file first.
 
@@ -30,19 +35,29 @@ def run(app: App, environment_prefix: str) -> int:
         config
             TOML file with the long names of the options as keys.
         """
+        if config is not None and not config.is_file():
+            raise InvalidValue("config", str(config), "there is no such file")
         environment = Env(environment_prefix, command=False)
-        file = [Toml(config, must_exist=True, use_commands_as_keys=False)] if config else []
+        file = [Toml(config, use_commands_as_keys=False)] if config else []
         app.config = (environment, *file)
         return int(app(tokens, exit_on_error=False) or 0)
 
     try:
         return int(app.meta(exit_on_error=False) or 0)
-    except (CycloptsError, FileNotFoundError) as wrong:
-        if isinstance(wrong, FileNotFoundError):
-            print(f"{app.name[0]}: {wrong}", file=sys.stderr)  # noqa: T201 - a command line's own output
-        return 2
+    except CycloptsError:
+        return 2  # it has said why
     except CovspecError as refused:
-        print(f"{app.name[0]}: {refused}", file=sys.stderr)  # noqa: T201
+        _say(app, refused)
+        return 2 if type(refused) is InvalidValue else 1  # its subclasses are about pictures and prompts
+    except BrokenPipeError:  # who read the answer wants no more of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as failed:
+        _say(app, failed)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _say(app: App, error: Exception) -> None:
+    print(f"{app.name[0]}: {error}", file=sys.stderr)  # noqa: T201 - a command line's own output

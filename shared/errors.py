@@ -15,7 +15,7 @@ CovspecError
 ├── Superseded            a newer stream has taken this session over
 ├── Overloaded            no room now; try again after a while
 ├── Unavailable           the edge is not there, not ready, or draining
-└── EngineFailure         the engine broke; the edge's log has the reason under the session's id
+└── EngineFailure         the engine broke; the edge's log has the reason
 """
 
 from __future__ import annotations
@@ -73,4 +73,4 @@ class Unavailable(CovspecError):
 
 
 class EngineFailure(CovspecError):
-    """The engine broke; the edge's log has the reason under the session's id."""
+    """The engine broke; the edge's log has the reason."""

@@ -1,7 +1,7 @@
-"""The embedded engine: one thread owns a model of `shared.vlm` and steps every session in turn.
+"""The embedded engine: one thread owns a model of `shared.vlm`; each step is one forward for all that may step.
 
 Guarantees: the event loop never runs a forward; a session that breaks takes no other one with it; whatever is closed
-holds no cache once `close` has returned. One thread, one model: a step takes one session.
+holds no cache once `close` has returned. What a step takes is `batch`'s choice.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
+from edge_server.engine.batch import Batch, Batching
 from edge_server.engine.offers import Offers
 from edge_server.engine.port import News, Request, Terms
-from edge_server.engine.session import Session
+from edge_server.engine.session import Session, Work
+from edge_server.engine.sights import Sights
 from shared.errors import CovspecError, EngineFailure, Unavailable
 from shared.speculation.messages import Commit, Finished, FinishReason, Pace
 from shared.vlm.port import ModelInfo, Vlm
@@ -30,13 +33,19 @@ Result = TypeVar("Result")
 class EmbeddedEngine:
     """Steps a model on a thread of its own. `load` runs on that thread."""
 
-    paces = (Pace.EAGER, Pace.THRIFTY)
-
-    def __init__(self, load: Callable[[], Vlm], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Vlm],
+        batching: Batching = Batching(),  # noqa: B008 - frozen
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.paces = (Pace.EAGER, Pace.THRIFTY) if batching.proposals else (Pace.EAGER,)
         self._load = load
+        self._batch = Batch(batching)
+        self._sights = Sights(batching.sight_tokens)
         self._clock = clock
         self._vlm: Vlm | None = None
-        self._sessions: deque[Session] = deque()
+        self._sessions: list[Session] = []  # who was served longest ago comes first
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopped = False  # on the loop: nothing more is asked
         self._closing = False  # on the thread: the loop ends
@@ -117,19 +126,10 @@ class EmbeddedEngine:
 
     def _run(self) -> None:
         while not self._closing:
-            session = self._schedule()
-            self._obey(wait=session is None)
-            if session is not None:
-                self._step(session)
-
-    def _schedule(self) -> Session | None:
-        """The next session that may step, in turn."""
-        for _ in range(len(self._sessions)):
-            session = self._sessions[0]
-            self._sessions.rotate(-1)
-            if session.may_step:
-                return session
-        return None
+            self._obey(wait=not any(session.may_step for session in self._sessions))
+            ready = [session for session in self._sessions if session.may_step]
+            if ready:
+                self._step(ready)
 
     def _obey(self, *, wait: bool) -> None:
         if wait:
@@ -137,20 +137,62 @@ class EmbeddedEngine:
         while not self._inbox.empty():
             self._inbox.get()()
 
-    def _step(self, session: Session) -> None:
-        if not session.may_step:  # what was just obeyed may have parked or closed it
-            return
+    def _step(self, ready: list[Session]) -> None:
+        """See the pictures of one new session, then one forward for all that is chosen."""
+        assert self._vlm is not None
+        new = next((session for session in ready if not session.begun), None)
+        if new is not None:
+            with self._alone(new):
+                new.begin(self._sights.see(self._vlm, new))
+        chosen = self._batch.choose([session for session in ready if session.begun and session.ended is None])
+        if not self._forward_together(chosen):
+            for session, work in chosen:
+                with self._alone(session):
+                    self._forward([(session, work)])
+        for session, _ in chosen:  # who was served goes to the end
+            if session in self._sessions:
+                self._sessions.remove(session)
+                self._sessions.append(session)
+
+    def _forward_together(self, chosen: Sequence[tuple[Session, Work]]) -> bool:
+        """One forward for several; False if there are not several, or if somebody's work broke it for all.
+
+        A forward that breaks has changed nobody's cache: each can be tried alone.
+        """
+        if len(chosen) < 2:
+            return False
         try:
-            session.step(self._clock)
+            self._forward(chosen)
+        except Exception:
+            log.exception("a step of %d answers failed; trying each alone", len(chosen))
+            return False
+        return True
+
+    def _forward(self, chosen: Sequence[tuple[Session, Work]]) -> None:
+        assert self._vlm is not None
+        begin = self._clock()
+        all_rows = self._vlm.step([work.block for _, work in chosen])
+        seconds = self._clock() - begin
+        self._batch.saw([work for _, work in chosen], seconds, sum(session.cached for session, _ in chosen))
+        for (session, work), rows in zip(chosen, all_rows, strict=True):
+            with self._alone(session):
+                session.done(work, rows, seconds)
+
+    @contextmanager
+    def _alone(self, session: Session) -> Iterator[None]:
+        """What breaks in here ends this session and no other."""
+        try:
+            yield
         except Exception as broken:
-            log.exception("a step failed")
-            self._sessions.remove(session)
+            log.exception("an answer failed")
+            if session in self._sessions:
+                self._sessions.remove(session)
             session.fail(EngineFailure(f"the engine failed: {type(broken).__name__}"))
 
     def _prepare(self, request: Request, offers: Offers, outbox: _Outbox) -> Session:
         if self._vlm is None:
             raise Unavailable("the edge is loading its model; try again in a moment")
-        session = Session.prepare(self._vlm, request, offers, outbox.put)
+        session = Session.prepare(self._vlm, request, offers, outbox.put, self._batch.everybody)
         self._sessions.append(session)
         return session
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from shared.speculation.edge import EdgeConversation, Pending, Rules
@@ -52,10 +52,17 @@ class Offers:
         with self._lock:
             return self._conversation.may_step(pace)
 
-    def take(self) -> Offer:
-        """What a step that begins now verifies."""
+    @property
+    def waiting(self) -> int:
+        """How many proposals a step that begins now could verify."""
+        with self._lock:
+            return len(self._conversation.pending().ids)
+
+    def take(self, most: int | None = None) -> Offer:
+        """What a step that begins now verifies: the first `most` proposals, or all."""
         with self._lock:
             pending = self._conversation.pending()
+            pending = replace(pending, ids=pending.ids[:most])
             return Offer(pending, tuple(self._conversation.committed), self._heard_at)
 
     def commit(self, offer: Offer, ids: Sequence[int], step_seconds: float) -> Commit:

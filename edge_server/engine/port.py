@@ -21,7 +21,10 @@ News: TypeAlias = Commit | Finished
 
 @dataclass(frozen=True)
 class Request:
-    """What an engine answers. `committed`: tokens of the answer that stand already. `seed`: if the wish has none."""
+    """What an engine answers. `committed`: tokens of the answer that stand already. `seed`: if the wish has none.
+
+    `digests`: one for each image, by which an engine may know it again; () if it is not to.
+    """
 
     messages: tuple[Message, ...]
     images: tuple[Image.Image, ...]
@@ -29,6 +32,7 @@ class Request:
     seed: int
     pace: Pace
     committed: tuple[int, ...] = ()
+    digests: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from edge_server.engine.cost import Experience, Survival
 from edge_server.engine.offers import Offer, Offers
 from edge_server.engine.port import News, Request, Terms
 from shared.errors import CovspecError, EngineFailure, InvalidValue
@@ -18,7 +19,15 @@ from shared.speculation.coupled import Chooser
 from shared.speculation.ending import Ending
 from shared.speculation.messages import Finished, FinishReason
 from shared.speculation.request import resolve
-from shared.vlm.port import Decoder, Prompt, Vlm
+from shared.vlm.port import Block, Decoder, Prompt, VisualTokens, Vlm
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one session takes in a step. `offer`: what it verifies; None while its prompt is not taken whole."""
+
+    block: Block
+    offer: Offer | None
 
 
 @dataclass(eq=False)
@@ -31,6 +40,7 @@ class Session:
     request: Request
     offers: Offers
     deliver: Callable[[News | CovspecError], None]
+    survival: Survival
     parked: bool = False
     ended: Finished | EngineFailure | None = None
     _decoder: Decoder | None = None
@@ -48,7 +58,12 @@ class Session:
 
     @classmethod
     def prepare(
-        cls, vlm: Vlm, request: Request, offers: Offers, deliver: Callable[[News | CovspecError], None]
+        cls,
+        vlm: Vlm,
+        request: Request,
+        offers: Offers,
+        deliver: Callable[[News | CovspecError], None],
+        everybody: Experience,
     ) -> Session:
         """Make the prompt and settle the terms. Raises InvalidValue, PromptTooLong."""
         prompt = vlm.prepare(request.messages, request.images)
@@ -63,23 +78,57 @@ class Session:
         room = vlm.info.context_length - len(prompt.ids)
         parameters = resolve(request.wish, vlm.info.defaults, room, request.seed)
         terms = Terms(parameters, len(prompt.ids), sum(prompt.visual_tokens))
-        return cls(vlm, prompt, terms, request, offers, deliver)
+        return cls(vlm, prompt, terms, request, offers, deliver, Survival(everybody))
 
     @property
     def may_step(self) -> bool:
         """Whether this session wants the model now. The prefill does not wait for proposals."""
         if self.parked or self.ended is not None:
             return False
-        return self._decoder is None or self.offers.may_step(self.request.pace)
+        return self.prefilling or self.offers.may_step(self.request.pace)
 
-    def step(self, clock: Callable[[], float]) -> None:
-        """One forward over what is pending; commit what stands and the target's next token; deliver it."""
-        begin = clock()
-        decoder, offer, rows = self._forward()
-        seconds = clock() - begin
-        tokens, reason = self._until_end(self._chooser.verify(rows, offer.pending.ids, offer.committed))
+    @property
+    def begun(self) -> bool:
+        """Whether the pictures have been seen."""
+        return self._decoder is not None
+
+    @property
+    def prefilling(self) -> bool:
+        """Whether the model has not taken the whole prompt."""
+        return self._decoder is None or self._decoder.prompt_left > 0
+
+    @property
+    def cached(self) -> int:
+        """Tokens in the cache, prompt included."""
+        return (
+            0 if self._decoder is None else self.terms.prompt_tokens - self._decoder.prompt_left + self._decoder.length
+        )
+
+    def begin(self, visual: VisualTokens) -> None:
+        """The pictures have been seen; the prompt can be taken."""
+        self._decoder = self.vlm.begin(self.prompt, visual)
+
+    def work(self, chunk: int, most: int | None = None) -> Work:
+        """What a step takes: at most `chunk` tokens of the prompt, and behind it at most `most` proposals."""
+        assert self._decoder is not None
+        prompt = min(chunk, self._decoder.prompt_left)
+        if prompt < self._decoder.prompt_left:
+            return Work(Block(self._decoder, prompt), None)
+        offer = self.offers.take(most)  # as late as possible: what was drafted early is verified with the prefill
+        ids = offer.committed[self._decoder.length :] + offer.pending.ids
+        return Work(Block(self._decoder, prompt, ids), offer)
+
+    def done(self, work: Work, rows: Tensor, seconds: float) -> None:
+        """Commit what stands and the target's next token, and deliver it. rows: [n, rows] of the work's block."""
+        offer = work.offer
+        if offer is None:
+            return
+        proposals = offer.pending.ids
+        verified = self._chooser.verify(rows[-1 - len(proposals) :], proposals, offer.committed)
+        tokens, reason = self._until_end(verified)
         commit = self.offers.commit(offer, tokens, seconds)
-        decoder.truncate(offer.pending.start + commit.accepted[0])
+        self.survival.saw(len(proposals), commit.accepted[0])
+        work.block.decoder.truncate(offer.pending.start + commit.accepted[0])
         self.deliver(commit)
         if reason is not None:
             self.finish(reason)
@@ -97,18 +146,6 @@ class Session:
             self.ended = last
             self._decoder = None
             self.deliver(last)
-
-    def _forward(self) -> tuple[Decoder, Offer, Tensor]:  # logits after the committed text and after each proposal
-        if self._decoder is None:
-            visual = self.vlm.see(self.prompt)
-            offer = self.offers.take()  # as late as possible: what was drafted early is verified with the prefill
-            ids = offer.committed + offer.pending.ids
-            self._decoder, rows = self.vlm.prefill(self.prompt, visual, ids=ids)
-        else:
-            offer = self.offers.take()
-            ids = offer.committed[self._decoder.length :] + offer.pending.ids
-            rows = self._decoder.extend(ids)
-        return self._decoder, offer, rows[-1 - len(offer.pending.ids) :]
 
     def _until_end(self, tokens: Sequence[int]) -> tuple[list[int], FinishReason | None]:
         """The tokens up to the one that ends the answer, and why it ends."""

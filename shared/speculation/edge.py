@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from shared.errors import InvalidValue, OutOfStep
+from shared.errors import InvalidValue, OutOfStep, Unsupported
 from shared.speculation.messages import Commit, Pace, Propose, Timings
 
 NO_TIMINGS = Timings()
@@ -53,7 +53,7 @@ class EdgeConversation:
         self._tail: list[int] = []
 
     def hear(self, propose: Propose) -> None:
-        """Take a proposal or an acknowledgement. Raises InvalidValue, OutOfStep; nothing has changed then."""
+        """Take a proposal or an acknowledgement. Raises InvalidValue, OutOfStep, Unsupported; nothing changes then."""
         self._check(propose)
         acknowledged = propose.seen - self._seen
         mirrored = self._seen + len(self._tail)
@@ -115,6 +115,9 @@ class EdgeConversation:
         return self._tail[self._ahead :] if self.live else []
 
     def _check(self, propose: Propose) -> None:
+        for name in ("given", "draft_probability", "parents"):
+            if getattr(propose, name):
+                raise Unsupported(f"propose.{name} is set: this edge compares chains of ids, by the rule coupled")
         seen, held = propose.seen, propose.base + len(propose.ids) - propose.seen
         if not self._seen <= seen <= len(self.committed):
             raise InvalidValue("propose.seen", seen, f"must lie between {self._seen} and {len(self.committed)}")

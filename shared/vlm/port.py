@@ -1,7 +1,8 @@
 """The port: what both ends ask of a vision-language model.
 
-A `Prompt` is prepared once, its pictures are seen once, and `prefill` yields a `Decoder` that holds one answer's KV.
-Block == one by one == full; `truncate` leaves no trace; decoders of one model do not see each other.
+A `Prompt` is prepared once, its pictures are seen once, `begin` yields a `Decoder` for one answer, and `step` takes
+tokens of many decoders in one forward. Block == one by one == full, however a prompt is cut and whoever steps beside;
+`truncate` leaves no trace; decoders do not see each other; a step that fails leaves all of them as they were.
 It does not know: sampling, proposals, the wire. One thread at a time may use a model and its decoders.
 """
 
@@ -60,17 +61,49 @@ class VisualTokens:
 
 
 class Decoder(Protocol):
-    """One answer's KV. It holds the prompt and output tokens `[0, length)`."""
+    """One answer's KV. Once the prompt is taken, it holds output tokens `[0, length)`."""
+
+    @property
+    def prompt_left(self) -> int:
+        """How many tokens of the prompt have not been taken yet."""
 
     @property
     def length(self) -> int:
         """How many output tokens are held."""
 
-    def extend(self, ids: Sequence[int]) -> Tensor:
-        """Take output tokens `[length, length + len(ids))`, at least one; the logits after each: [ids, rows]."""
-
     def truncate(self, length: int) -> None:
         """Forget the output tokens from `length` on, 0 <= length <= self.length."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """What one decoder takes in a step: `prompt` further tokens of its prompt, then output tokens `ids`.
+
+    Output tokens come behind the whole prompt; the end of it may be in the same block.
+    """
+
+    decoder: Decoder
+    prompt: int = 0
+    ids: Sequence[int] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows of logits it yields: after the prompt, if it ends here, and after each of `ids`."""
+        return (0 < self.prompt == self.decoder.prompt_left) + len(self.ids)
+
+
+def check_blocks(blocks: Sequence[Block]) -> None:
+    """Raise ValueError unless a step can take `blocks`."""
+    if len({id(block.decoder) for block in blocks}) < len(blocks):
+        raise ValueError("a decoder takes one block in a step")
+    for block in blocks:
+        left = block.decoder.prompt_left
+        if not block.prompt and not block.ids:
+            raise ValueError("a block needs at least one token")
+        if not 0 <= block.prompt <= left:
+            raise ValueError(f"cannot take {block.prompt} of the {left} prompt tokens left")
+        if block.ids and block.prompt < left:
+            raise ValueError(f"{left - block.prompt} prompt tokens come before any output token")
 
 
 class Tokenizer(Protocol):
@@ -92,12 +125,15 @@ class Vlm(Protocol):
     def see(self, prompt: Prompt) -> VisualTokens:
         """Run the vision tower over every picture of the prompt."""
 
-    def prefill(
-        self, prompt: Prompt, visual: VisualTokens, kept: Sequence[int] | None = None, ids: Sequence[int] = ()
-    ) -> tuple[Decoder, Tensor]:
-        """Run the prompt, and after it output tokens `ids`, in one forward.
+    def begin(self, prompt: Prompt, visual: VisualTokens, kept: Sequence[int] | None = None) -> Decoder:
+        """A decoder that has taken nothing yet. Runs no forward.
 
         `kept`: sorted indices into `visual`, the visual tokens that enter the model, at their original positions;
-        None: all. Returns a decoder that holds `ids`, and the logits after the prompt and after each of them:
-        [1 + ids, rows].
+        None: all. The others are no tokens of the decoder's prompt.
+        """
+
+    def step(self, blocks: Sequence[Block]) -> list[Tensor]:
+        """One forward over all blocks, each of another decoder of this model.
+
+        For each block the logits after the prompt, if the block ends it, and after each of its ids: [n, rows].
         """

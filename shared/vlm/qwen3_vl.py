@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from PIL import Image
@@ -16,11 +15,12 @@ from torch import Tensor
 
 from shared.errors import ImageError
 from shared.speculation.request import Message
-from shared.vlm.cache_decoder import CacheDecoder
 from shared.vlm.chat import check_room, pictures_in_order
 from shared.vlm.chat_tokenizer import ChatTokenizer
+from shared.vlm.packed import Packed, pack
+from shared.vlm.packed_decoder import PackedDecoder, Tokens, step
 from shared.vlm.parts import Parts
-from shared.vlm.port import Prompt, Tokenizer, VisualTokens
+from shared.vlm.port import Block, Prompt, Tokenizer, VisualTokens
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,11 @@ class _Pixels:
 
 
 class Qwen3Vl:
-    """A `Qwen3VLForConditionalGeneration` as a `Vlm`."""
+    """A `Qwen3VLForConditionalGeneration` as a `Vlm`, which nobody else may use from now on."""
 
     def __init__(self, parts: Parts) -> None:
         self._model = parts.model
+        pack(self._model)
         self._image_processor = parts.image_processor
         config = parts.model.config
         self._image_id: int = config.image_token_id
@@ -68,51 +69,49 @@ class Qwen3Vl:
         extras = tuple(torch.cat(layer).clone() for layer in seen.deepstack_features)
         return VisualTokens(torch.cat(seen.pooler_output).clone(), extras)
 
-    def prefill(
-        self, prompt: Prompt, visual: VisualTokens, kept: Sequence[int] | None = None, ids: Sequence[int] = ()
-    ) -> tuple[CacheDecoder, Tensor]:
+    def begin(self, prompt: Prompt, visual: VisualTokens, kept: Sequence[int] | None = None) -> PackedDecoder:
         """As the port says."""
-        from transformers import DynamicCache  # seconds to import, and only models need it
-
-        sequence = torch.tensor(prompt.ids)
+        ids = torch.tensor(prompt.ids)
         positions: Tensor = prompt.pixels.positions
         first = int(positions.max()) + 1
+        features = (visual.features, *visual.extras)
         if kept is not None:
-            enters = _entering(sequence == self._image_id, kept)
-            sequence, positions = sequence[enters], positions[:, enters]
+            enters = _entering(ids == self._image_id, kept)
+            ids, positions = ids[enters], positions[:, enters]
             index = torch.tensor(kept, dtype=torch.long, device=visual.features.device)
-            visual = VisualTokens(visual.features[index], tuple(layer[index] for layer in visual.extras))
-        answer = torch.arange(first, first + len(ids)).expand(3, -1)
-        cache = DynamicCache(config=self._model.config)
-        logits = self._forward(
-            torch.cat([sequence, torch.tensor(ids, dtype=torch.long)]),
-            torch.cat([positions, answer], dim=1),
-            cache,
-            rows=1 + len(ids),
-            visual=visual if len(visual.features) else None,
-        )
-        return CacheDecoder(self._forward, cache, first, len(ids)), logits
+            features = tuple(level[index] for level in features)
+        return PackedDecoder(Tokens(ids, positions, ids == self._image_id, features), first)
 
-    def _forward(
-        self, ids: Tensor, positions: Tensor, cache: Any, rows: int | None = None, visual: VisualTokens | None = None
-    ) -> Tensor:
-        """The logits after the last `rows` (None: all) of `ids`: [rows, vocabulary].
+    def step(self, blocks: Sequence[Block]) -> list[Tensor]:
+        """As the port says."""
+        return step(blocks, self._forward)
 
-        `positions`: [n] where the three axes agree, else [3, n].
+    def _forward(self, row: Tokens, packed: Packed, wanted: Tensor) -> Tensor:
+        """The logits after the `wanted` tokens of the row: [wanted, vocabulary].
+
+        It goes to the language model itself: the whole model would lose the deepstack features of given embeddings.
         """
         device = self._model.device
+        text = self._model.model.language_model
         with torch.inference_mode():
-            output = self._model(
-                input_ids=ids[None].to(device),
-                position_ids=positions.expand(3, -1)[:, None].to(device),
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=rows or len(ids),
-                mm_encoder_outputs={"image": _encoder_output(visual)} if visual else None,
-            )
+            embeddings = text.embed_tokens(row.ids.to(device))
+            places, deeper = None, None
+            if row.features:
+                places = row.visual.to(device)
+                embeddings[places] = row.features[0].to(device, embeddings.dtype)
+                deeper = row.features[1:]
+            hidden = text(
+                inputs_embeds=embeddings[None],
+                position_ids=row.positions.expand(3, -1)[:, None].to(device),
+                visual_pos_masks=None if places is None else places[None],
+                deepstack_visual_embeds=deeper,
+                use_cache=False,
+                packed=packed,
+            ).last_hidden_state[0]
+            logits = self._model.lm_head(hidden[wanted.to(device)])
         # A copy made outside of inference mode is an ordinary tensor: a caller may write to it.
-        logits: Tensor = output.logits[0].to(torch.float32, copy=True)
-        return logits
+        copy: Tensor = logits.to(torch.float32, copy=True)
+        return copy
 
     def _patches(self, pictures: Sequence[Image.Image]) -> tuple[Tensor, Tensor]:
         """The patches of all pictures and the grid of each. Raises ImageError."""
@@ -141,14 +140,3 @@ def _entering(placeholders: Tensor, kept: Sequence[int]) -> Tensor:
     enters = ~placeholders
     enters[placeholders.nonzero()[:, 0][torch.tensor(kept, dtype=torch.long)]] = True
     return enters
-
-
-def _encoder_output(visual: VisualTokens) -> Any:
-    """Features in the form of the vision tower's own output: a tuple over pictures, here as if of one."""
-    from transformers.models.qwen3_vl.modeling_qwen3_vl import (  # as above
-        BaseModelOutputWithDeepstackFeatures,
-    )
-
-    return BaseModelOutputWithDeepstackFeatures(
-        pooler_output=(visual.features,), deepstack_features=[(layer,) for layer in visual.extras]
-    )

@@ -23,7 +23,7 @@ from shared.errors import InvalidValue
 from shared.speculation.prints import ModelPrints, VocabularyPrint
 from shared.speculation.request import Message, ModelDefaults, Text
 from shared.vlm.chat import check_room, pictures_in_order
-from shared.vlm.port import ModelInfo, Prompt, Tokenizer, VisualTokens
+from shared.vlm.port import Block, ModelInfo, Prompt, Tokenizer, VisualTokens, check_blocks
 from shared.vlm.toy_vocabulary import ASSISTANT, CONTINUES, END, IMAGE, NEVER_FIRST, PIECES, ROLE_IDS, ToyTokenizer
 
 _CELL = 16  # pixels on a side of what one visual token stands for
@@ -112,23 +112,29 @@ class ToyVlm:
         features = (np.concatenate(cells) @ spread).astype(np.float32)
         return VisualTokens(torch.from_numpy(features), digest.digest())
 
-    def prefill(
-        self, prompt: Prompt, visual: VisualTokens, kept: Sequence[int] | None = None, ids: Sequence[int] = ()
-    ) -> tuple[ToyDecoder, Tensor]:
+    def begin(self, prompt: Prompt, visual: VisualTokens, kept: Sequence[int] | None = None) -> ToyDecoder:
         """As the port says. Visual tokens left out lower the agreement; which ones decides where."""
         total = sum(prompt.visual_tokens)
         kept = range(total) if kept is None else kept
-        self.work(len(prompt.ids) - total + len(kept) + len(ids))
         seen = hashlib.blake2b(repr((self.seed, prompt.ids)).encode() + visual.extras, digest_size=8)
         missing = 1 - len(kept) / total if total else 0.0
         pruning = hashlib.blake2b(repr(tuple(kept)).encode(), digest_size=8) if missing else None
-        decoder = ToyDecoder(
+        return ToyDecoder(
             self,
+            prompt=len(prompt.ids) - total + len(kept),
             start=int.from_bytes(seen.digest()),
             agreement=self.agreement * (1 - _PRUNED * missing),
             salt=int.from_bytes(pruning.digest()) if pruning else 0,
         )
-        return decoder, decoder.take(ids, first=True)
+
+    def step(self, blocks: Sequence[Block]) -> list[Tensor]:
+        """As the port says."""
+        check_blocks(blocks)
+        if not blocks:
+            return []
+        decoders = [_toy(block) for block in blocks]
+        self.work(sum(block.prompt + len(block.ids) for block in blocks))
+        return [decoder.take(block) for decoder, block in zip(decoders, blocks, strict=True)]
 
     def logits(self, keys: Sequence[int], unsure: Sequence[bool]) -> NDArray[np.float64]:
         """Independent exponential logits, one row for each key: [keys, rows]."""
@@ -151,7 +157,8 @@ class ToyVlm:
 class ToyDecoder:
     """One answer's states: the hash of all that came before each position, so that to truncate is to forget some."""
 
-    def __init__(self, model: ToyVlm, start: int, agreement: float, salt: int) -> None:
+    def __init__(self, model: ToyVlm, prompt: int, start: int, agreement: float, salt: int) -> None:
+        self.prompt_left = prompt
         self._model = model
         self._states = [start]  # one before each output token, and one after the last
         self._tokens: list[int] = []
@@ -163,13 +170,6 @@ class ToyDecoder:
         """How many output tokens are held."""
         return len(self._tokens)
 
-    def extend(self, ids: Sequence[int]) -> Tensor:
-        """As the port says."""
-        if not ids:
-            raise ValueError("a block needs at least one id")
-        self._model.work(len(ids))
-        return self.take(ids, first=False)
-
     def truncate(self, length: int) -> None:
         """As the port says."""
         if not 0 <= length <= self.length:
@@ -177,10 +177,11 @@ class ToyDecoder:
         del self._tokens[length:]
         del self._states[length + 1 :]
 
-    def take(self, ids: Sequence[int], *, first: bool) -> Tensor:
-        """Hold `ids`. The rows after each of them, and, if `first`, the row before them."""
-        begin = self.length if first else self.length + 1
-        for token in ids:
+    def take(self, block: Block) -> Tensor:
+        """Hold the block. The rows that it yields."""
+        begin = self.length + len(block.ids) + 1 - block.rows
+        self.prompt_left -= block.prompt
+        for token in block.ids:
             self._tokens.append(token)
             self._states.append(_mix(self._states[-1] ^ _mix(token + 1)))
         states = self._states[begin:]
@@ -201,6 +202,12 @@ class ToyDecoder:
             row[token] = _FORCED
         elif _mix(key ^ _ENDS) * _END_SPREAD < (position - _FIRST_END) << 64:
             row[END] = row.max() + _END_LEAD
+
+
+def _toy(block: Block) -> ToyDecoder:
+    if not isinstance(block.decoder, ToyDecoder):
+        raise TypeError("a decoder of another model")
+    return block.decoder
 
 
 def named(name: str) -> ToyVlm:

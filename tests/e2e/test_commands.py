@@ -78,11 +78,14 @@ def test_fallback_local_answers_with_the_draft_and_says_so() -> None:
     ("arguments", "code", "said"),
     [
         (["no-such-file.png", "what?"], 1, "no-such-file.png"),
-        (["what?", "--window", "0"], 1, "window is 0"),
-        (["what?", "--edge", "nowhere"], 1, "must be host:port"),
-        (["what?", "--temperature", "-1"], 1, "temperature is -1"),
+        (["what?", "--window", "0"], 2, "window is 0"),
+        (["what?", "--edge", "nowhere"], 2, "must be host:port"),
+        (["what?", "--temperature", "-1"], 2, "temperature is -1"),
+        (["what?", "--config", "no-such.toml"], 2, "no-such.toml"),
+        (["what?", "--config", "."], 2, "there is no such file"),
+        (["README.md"], 2, "the question comes after the pictures"),
         (["what?", "--draft", "no/such/model"], 1, "no/such/model"),
-        ([" "], 1, "say what you want to know"),
+        ([" "], 2, "say what you want to know"),
         (["what?", "--no-such-option"], 2, "no-such-option"),
         (["what?", "--window", "many"], 2, "window"),
     ],
@@ -110,6 +113,8 @@ def test_configuration_comes_from_flag_then_environment_then_file(edge: EdgeProc
     assert json.loads(of_file.stdout)["figures"]["tokens"] == 3
     of_environment = ask("what?", "--json", "--config", str(file), COVSPEC_DEVICE_MAX_TOKENS="4")
     assert json.loads(of_environment.stdout)["figures"]["tokens"] == 4
+    of_variable = ask("what?", "--json", COVSPEC_DEVICE_CONFIG=str(file))
+    assert json.loads(of_variable.stdout)["figures"]["tokens"] == 3
     of_flag = ask("what?", "--json", "--config", str(file), "--max-tokens", "5", COVSPEC_DEVICE_MAX_TOKENS="4")
     assert json.loads(of_flag.stdout)["figures"]["tokens"] == 5
 
@@ -132,16 +137,16 @@ def test_help_needs_no_model_library() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "code", "said"),
     [
-        (["--model", "no/such/model"], "no/such/model"),
-        (["--host", "0.0.0.0", "--model", TARGET], "--insecure"),
-        (["--max-window", "65"], "max_window is 65"),
+        (["--model", "no/such/model"], 1, "no/such/model"),
+        (["--host", "0.0.0.0", "--model", TARGET], 2, "--insecure"),
+        (["--max-window", "65"], 2, "max_window is 65"),
     ],
 )
-def test_an_edge_that_cannot_start_says_why(arguments: list[str], said: str) -> None:
+def test_an_edge_that_cannot_start_says_why(arguments: list[str], code: int, said: str) -> None:
     done = run("edge_server", "--port", "0", *arguments)
-    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
     assert said in done.stderr
 
 
@@ -171,6 +176,49 @@ def test_ctrl_c_stops_the_answer_with_code_130() -> None:
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in said
+
+
+def test_a_reader_that_wants_no_more_is_no_disaster(edge: EdgeProcess) -> None:
+    command = f"{sys.executable} -m device_client ask hello --edge {edge.address} --draft {DRAFT} --ignore-eos"
+    done = subprocess.run(
+        f"{command} --max-tokens 2000 | head -c 3", shell=True, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert len(done.stdout) == 3
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_one_sentence(edge: EdgeProcess) -> None:
+    command = f"{sys.executable} -m device_client ask hello --edge {edge.address} --draft {DRAFT} > /dev/full"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_demo_whose_target_cannot_load_says_why() -> None:
+    done = run("deploy.demo", "--model", "no/such/model")
+    assert done.returncode == 1
+    assert "no/such/model" in done.stderr
+    assert "cannot be reached" not in done.stderr
+
+
+def test_an_answer_does_not_go_on_with_another_target() -> None:
+    command = [sys.executable, "-m", "device_client", "ask", "hello", "--draft", DRAFT, "--ignore-eos"]
+    with edge_process("--model", "toy:seed=1,step_seconds=0.1") as first:
+        process = subprocess.Popen(
+            [*command, "--edge", first.address, "--max-tokens", "200"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.read(1)
+        first.process.kill()
+        first.process.wait()
+        with edge_process("--model", "toy:seed=2", port=first.port):
+            _, said = process.communicate(timeout=100)
+    assert process.returncode == 1
+    assert "the edge now serves toy:seed=2" in said
 
 
 def test_the_demo_answers_about_its_sample_and_stops_what_it_started() -> None:

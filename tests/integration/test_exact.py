@@ -70,3 +70,28 @@ async def test_an_edge_that_forgets_is_asked_again_from_where_the_answer_stands(
         assert answer.result is not None
         assert answer.result.figures.reconnects >= 2
         assert answer.result.ids == alone(target, asked, seed=answer.result.parameters.seed)
+
+
+@pytest.mark.parametrize(("prefill_chunk", "max_batch"), [(512, 32), (3, 4)])
+async def test_sixteen_devices_at_once_read_what_each_would_alone(prefill_chunk: int, max_batch: int) -> None:
+    target = toy_target()
+    slow = partial(toy_target, step_seconds=0.002)
+    asked = [question(number, SamplingWish(temperature=number % 2, seed=number)) for number in range(16)]
+    async with (
+        edge(slow, prefill_chunk=prefill_chunk, max_batch=max_batch) as server,
+        device(f"127.0.0.1:{server.port}", toy_draft(0.9)) as client,
+    ):
+        results = await asyncio.gather(*[whole(await client.ask(each)) for each in asked])
+    for each, result in zip(asked, results, strict=True):
+        assert result.ids == alone(target, each)
+
+
+async def test_an_edge_without_proposals_says_the_same() -> None:
+    asked = question(5, SamplingWish(temperature=1.0, seed=5))
+    async with (
+        edge(proposals=False) as server,
+        device(f"127.0.0.1:{server.port}", toy_draft()) as client,
+    ):
+        result = await whole(await client.ask(asked))
+    assert result.ids == alone(toy_target(), asked)
+    assert result.figures.accepted_per_step == 0

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from shared.errors import InvalidValue, OutOfStep
+from shared.errors import InvalidValue, OutOfStep, Unsupported
 from shared.speculation.edge import EdgeConversation, Rules
 from shared.speculation.messages import Pace, Propose
 from tests.support.hostile_link import Run, Setting
@@ -92,6 +92,14 @@ def test_a_proposal_beyond_the_rules_is_refused_by_name(propose: Propose, named:
     with pytest.raises(InvalidValue, match=named):
         conversation.hear(propose)
     assert conversation.heard == 0
+
+
+@pytest.mark.parametrize(
+    "propose", [Propose(0, 0, (1,), given=1), Propose(0, 0, (1,), 0, (0.5,)), Propose(0, 0, (1,), 0, (), (0,))]
+)
+def test_a_wish_of_another_rule_is_refused_and_not_passed_over(propose: Propose) -> None:
+    with pytest.raises(Unsupported, match="by the rule coupled"):
+        edge().hear(propose)
 
 
 def test_seen_never_goes_back() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.vlm.port import Decoder, Prompt, VisualTokens, Vlm
+from shared.vlm.single import extend, prefill
 from shared.vlm.toy import ToyVlm
 from tests.support.tiny_qwen import picture, question, tiny_qwen
 
@@ -41,20 +42,20 @@ def test_any_life_of_a_decoder_leaves_no_trace(name: str, data: st.DataObject) -
     total = sum(prompt.visual_tokens)
     kept = data.draw(st.none() | st.lists(st.integers(0, total - 1), unique=True).map(sorted), "kept")
     held = data.draw(st.lists(tokens, max_size=4), "prefilled")
-    decoder, rows = vlm.prefill(prompt, visual, kept, held)
+    decoder, rows = prefill(vlm, prompt, visual, kept, held)
     for step in data.draw(steps, "steps"):
-        held, rows = _take(decoder, held, rows, step)
-    _, expected = vlm.prefill(prompt, visual, kept, held)
+        held, rows = _take(vlm, decoder, held, rows, step)
+    _, expected = prefill(vlm, prompt, visual, kept, held)
     assert decoder.length == len(held)
     assert (rows - expected).abs().max() <= TOLERANCE
 
 
 def _take(
-    decoder: Decoder, held: list[int], rows: torch.Tensor, step: list[int] | float
+    vlm: Vlm, decoder: Decoder, held: list[int], rows: torch.Tensor, step: list[int] | float
 ) -> tuple[list[int], torch.Tensor]:
     """One step of a life: the tokens and rows that stand after it."""
     if isinstance(step, list):
-        return held + step, torch.cat([rows, decoder.extend(step)])
+        return held + step, torch.cat([rows, extend(vlm, decoder, step)])
     length = int(step * len(held))
     decoder.truncate(length)
     return held[:length], rows[: length + 1]
@@ -65,9 +66,9 @@ def _take(
 @given(ids=st.lists(tokens, min_size=1, max_size=12), cuts=st.sets(st.integers(1, 11)))
 def test_the_cut_into_blocks_changes_nothing(name: str, ids: list[int], cuts: set[int]) -> None:
     vlm, prompt, visual = seen(name)
-    _, expected = vlm.prefill(prompt, visual, ids=ids)
-    decoder, first = vlm.prefill(prompt, visual)
+    _, expected = prefill(vlm, prompt, visual, ids=ids)
+    decoder, first = prefill(vlm, prompt, visual)
     borders = [0, *sorted(cut for cut in cuts if cut < len(ids)), len(ids)]
-    rows = [first, *(decoder.extend(ids[a:b]) for a, b in itertools.pairwise(borders))]
+    rows = [first, *(extend(vlm, decoder, ids[a:b]) for a, b in itertools.pairwise(borders))]
     assert (torch.cat(rows) - expected).abs().max() <= TOLERANCE
     assert (torch.cat(rows).argmax(-1) == expected.argmax(-1)).all()

@@ -16,6 +16,7 @@ from shared.speculation.coupled import Chooser
 from shared.speculation.ending import Ending
 from shared.speculation.request import Message, SamplingParameters, Text
 from shared.vlm.port import Vlm
+from shared.vlm.single import extend, prefill
 from shared.vlm.toy import ToyVlm
 
 ROWS = 30
@@ -65,12 +66,12 @@ def answer(target: Vlm, draft: Vlm | None, parameters: SamplingParameters, windo
     prompt = target.prepare((Message("user", (Text("what is the law of this?"),)),), ())
     chooser, ending = Chooser(parameters, prompt.ids), Ending(parameters, target.tokenizer.decode)
     text: list[int] = []
-    decoder, rows = target.prefill(prompt, target.see(prompt))
+    decoder, rows = prefill(target, prompt, target.see(prompt))
     steps = 0
     while True:
         pending = propose(draft, chooser, text, window) if draft else []
         if pending:
-            rows = torch.cat([rows[-1:], decoder.extend(pending)])
+            rows = torch.cat([rows[-1:], extend(target, decoder, pending)])
         steps += 1
         said = chooser.verify(rows[-1 - len(pending) :], pending, text)
         for token in said:
@@ -78,16 +79,16 @@ def answer(target: Vlm, draft: Vlm | None, parameters: SamplingParameters, windo
             if ending.push(token):
                 return text, steps
         decoder.truncate(len(text) - 1)
-        rows = decoder.extend(text[-1:])
+        rows = extend(target, decoder, text[-1:])
 
 
 def propose(draft: Vlm, chooser: Chooser, text: list[int], window: int) -> list[int]:
     prompt = draft.prepare((Message("user", (Text("what is the law of this?"),)),), ())
-    decoder, rows = draft.prefill(prompt, draft.see(prompt), ids=text)
+    decoder, rows = prefill(draft, prompt, draft.see(prompt), ids=text)
     pending: list[int] = []
     while len(pending) < window:
         pending.append(chooser.choose(rows[-1], [*text, *pending]))
-        rows = decoder.extend(pending[-1:])
+        rows = extend(draft, decoder, pending[-1:])
     return pending
 
 

@@ -23,6 +23,7 @@ from shared.speculation.coupled import Chooser
 from shared.speculation.ending import Ending
 from shared.speculation.request import Message, Part, Picture, SamplingWish, Text, resolve
 from shared.vlm.port import Vlm
+from shared.vlm.single import extend, prefill
 from shared.vlm.toy import ToyDecoder, ToyVlm
 from tests.support.toys import Steps
 
@@ -81,13 +82,13 @@ def alone(target: Vlm, question: Question, seed: int = 0) -> tuple[int, ...]:
     room = target.info.context_length - len(prompt.ids)
     parameters = resolve(question.sampling, target.info.defaults, room, seed)
     chooser, ending = Chooser(parameters, prompt.ids), Ending(parameters, target.tokenizer.decode)
-    decoder, rows = target.prefill(prompt, target.see(prompt))
+    decoder, rows = prefill(target, prompt, target.see(prompt))
     ids: list[int] = []
     while True:
         ids.append(chooser.choose(rows[-1], ids))
         if ending.push(ids[-1]) is not None:
             return tuple(ids)
-        rows = decoder.extend(ids[-1:])
+        rows = extend(target, decoder, ids[-1:])
 
 
 async def eventually(look: Callable[[], object], expected: object = True) -> None:

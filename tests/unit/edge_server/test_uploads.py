@@ -59,11 +59,11 @@ async def test_pictures_in_any_parts_and_any_turn_come_whole(first: int, second:
     ]
     while queue := rng.choice([queue for queue in queues if queue] or [[]]):
         up.add(queue.pop(0))
-    assert await up.complete() == (ONE, TWO)
+    assert await up.complete(20) == (ONE, TWO)
 
 
 async def test_no_pictures_are_complete() -> None:
-    assert await uploads().complete() == ()
+    assert await uploads().complete(20) == ()
 
 
 async def test_what_the_store_has_needs_no_chunks_and_minds_none() -> None:
@@ -71,7 +71,7 @@ async def test_what_the_store_has_needs_no_chunks_and_minds_none() -> None:
     assert up.held == (0,)
     up.add(ImageChunk(0, 0, b"whatever was on its way"))
     up.add(ImageChunk(1, 0, TWO))
-    assert await up.complete() == (ONE, TWO)
+    assert await up.complete(20) == (ONE, TWO)
 
 
 async def test_a_whole_picture_is_kept_for_the_next_question() -> None:
@@ -119,4 +119,9 @@ async def test_who_waits_learns_why_nothing_more_comes() -> None:
     up.fail(OutOfStep("gone"))
     up.fail(OutOfStep("said twice"))
     with pytest.raises(OutOfStep, match="gone"):
-        await up.complete()
+        await up.complete(20)
+
+
+async def test_pictures_that_stop_coming_are_waited_for_only_so_long() -> None:
+    with pytest.raises(OutOfStep, match=r"nothing came for 0\.01 s; 0 bytes"):
+        await uploads(ONE).complete(0.01)

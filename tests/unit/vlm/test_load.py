@@ -19,6 +19,7 @@ from shared.speculation.request import SamplingParameters, SamplingWish, resolve
 from shared.vlm.load import load
 from shared.vlm.parts import model_defaults
 from shared.vlm.qwen3_vl import Qwen3Vl
+from shared.vlm.single import extend, prefill
 from tests.support.tiny_qwen import picture, question, tiny_folder
 
 
@@ -49,8 +50,8 @@ def test_a_model_computes_in_the_type_asked_for(folder: Path, dtype: str) -> Non
     prompt = vlm.prepare(question("what?", 1), [picture(0)])
     visual = vlm.see(prompt)
     assert visual.features.dtype == getattr(torch, dtype)
-    decoder, rows = vlm.prefill(prompt, visual, kept=[0, 1])
-    assert rows.dtype == decoder.extend([40]).dtype == torch.float32
+    decoder, rows = prefill(vlm, prompt, visual, kept=[0, 1])
+    assert rows.dtype == extend(vlm, decoder, [40]).dtype == torch.float32
     assert rows.isfinite().all()
 
 

@@ -2,138 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
 
 from shared.errors import InvalidValue, PromptTooLong
 from shared.speculation.request import Message, Picture, Text
-from shared.vlm.port import Prompt, VisualTokens, Vlm
-from shared.vlm.toy import ToyVlm
-from tests.support.tiny_qwen import picture, question, tiny_qwen
-
-TOLERANCE = 1e-4
-ANSWER = (40, 41, 42, 43, 44, 45, 46, 47, 48)
-
-MODELS: dict[str, Callable[[], Vlm]] = {
-    "toy": lambda: ToyVlm(seed=1),
-    "toy draft": lambda: ToyVlm(seed=1, agreement=0.5),
-    "tiny qwen": tiny_qwen,
-}
-
-
-@pytest.fixture(params=MODELS)
-def vlm(request: pytest.FixtureRequest) -> Vlm:
-    """Each model in turn."""
-    return MODELS[request.param]()
-
-
-@pytest.fixture(params=[0, 1, 3], ids=["text only", "one picture", "three pictures"])
-def images(request: pytest.FixtureRequest) -> list[Image.Image]:
-    """Pictures of different sizes."""
-    sizes = [(50, 40), (20, 90), (120, 33)]
-    return [picture(i, *size) for i, size in enumerate(sizes[: request.param])]
-
-
-def seen(vlm: Vlm, images: Sequence[Image.Image], text: str = "what is in the picture?") -> tuple[Prompt, VisualTokens]:
-    """A question about `images`, and what the model sees of them."""
-    prompt = vlm.prepare(question(text, len(images)), images)
-    return prompt, vlm.see(prompt)
-
-
-def assert_alike(some: Tensor, others: Tensor) -> None:
-    """Equal up to rounding, and with the same best ids."""
-    assert some.shape == others.shape
-    assert (some - others).abs().max() <= TOLERANCE
-    assert (some.argmax(-1) == others.argmax(-1)).all()
+from shared.vlm.port import Vlm
+from shared.vlm.single import extend, prefill
+from tests.support.models import ANSWER, TOLERANCE, assert_alike, seen
+from tests.support.tiny_qwen import picture, question
 
 
 def test_a_block_is_one_by_one_is_the_whole(vlm: Vlm, images: list[Image.Image]) -> None:
     prompt, visual = seen(vlm, images)
-    _, whole = vlm.prefill(prompt, visual, ids=ANSWER)
+    _, whole = prefill(vlm, prompt, visual, ids=ANSWER)
     assert whole.shape == (1 + len(ANSWER), vlm.info.rows)
-    block, first = vlm.prefill(prompt, visual)
-    assert_alike(torch.cat([first, block.extend(ANSWER)]), whole)
-    single, first = vlm.prefill(prompt, visual)
-    assert_alike(torch.cat([first, *(single.extend([token]) for token in ANSWER)]), whole)
+    block, first = prefill(vlm, prompt, visual)
+    assert_alike(torch.cat([first, extend(vlm, block, ANSWER)]), whole)
+    single, first = prefill(vlm, prompt, visual)
+    assert_alike(torch.cat([first, *(extend(vlm, single, [token]) for token in ANSWER)]), whole)
     assert single.length == block.length == len(ANSWER)
 
 
 def test_a_prefill_with_output_goes_on_as_if_it_had_been_extended(vlm: Vlm, images: list[Image.Image]) -> None:
     prompt, visual = seen(vlm, images)
-    _, whole = vlm.prefill(prompt, visual, ids=ANSWER)
+    _, whole = prefill(vlm, prompt, visual, ids=ANSWER)
     for cut in (1, 4, len(ANSWER) - 1):
-        decoder, rows = vlm.prefill(prompt, visual, ids=ANSWER[:cut])
+        decoder, rows = prefill(vlm, prompt, visual, ids=ANSWER[:cut])
         assert decoder.length == cut
-        assert_alike(torch.cat([rows, decoder.extend(ANSWER[cut:])]), whole)
+        assert_alike(torch.cat([rows, extend(vlm, decoder, ANSWER[cut:])]), whole)
 
 
 def test_truncation_leaves_no_trace(vlm: Vlm, images: list[Image.Image]) -> None:
     prompt, visual = seen(vlm, images)
-    fresh, _ = vlm.prefill(prompt, visual)
-    expected = fresh.extend(ANSWER)
-    decoder, _ = vlm.prefill(prompt, visual, ids=(60, 61, 62))
+    fresh, _ = prefill(vlm, prompt, visual)
+    expected = extend(vlm, fresh, ANSWER)
+    decoder, _ = prefill(vlm, prompt, visual, ids=(60, 61, 62))
     for detour in [(70, 71, 72, 73, 74, 75, 76), (80,), ()]:
         decoder.truncate(0)
         if detour:
-            decoder.extend(detour)
+            extend(vlm, decoder, detour)
     decoder.truncate(0)
     assert decoder.length == 0
-    rows = decoder.extend(ANSWER[:6])
+    rows = extend(vlm, decoder, ANSWER[:6])
     decoder.truncate(4)
-    assert_alike(torch.cat([rows[:4], decoder.extend(ANSWER[4:])]), expected)
+    assert_alike(torch.cat([rows[:4], extend(vlm, decoder, ANSWER[4:])]), expected)
     decoder.truncate(decoder.length)
     assert decoder.length == len(ANSWER)
 
 
 def test_decoders_of_one_model_do_not_see_each_other(vlm: Vlm) -> None:
     some, others = seen(vlm, [picture(0)]), seen(vlm, [picture(1, 90, 20), picture(2)], "where is the dog?")
-    alone, _ = vlm.prefill(*some)
-    expected = alone.extend(ANSWER)
-    one, _ = vlm.prefill(*some)
-    rows = [one.extend(ANSWER[:3])]
-    two, _ = vlm.prefill(*others)
-    three, _ = vlm.prefill(*some)
-    two.extend((90, 91))
-    three.extend((92,))
-    rows.append(one.extend(ANSWER[3:5]))
+    alone, _ = prefill(vlm, *some)
+    expected = extend(vlm, alone, ANSWER)
+    one, _ = prefill(vlm, *some)
+    rows = [extend(vlm, one, ANSWER[:3])]
+    two, _ = prefill(vlm, *others)
+    three, _ = prefill(vlm, *some)
+    extend(vlm, two, (90, 91))
+    extend(vlm, three, (92,))
+    rows.append(extend(vlm, one, ANSWER[3:5]))
     two.truncate(0)
-    rows.append(one.extend(ANSWER[5:]))
+    rows.append(extend(vlm, one, ANSWER[5:]))
     assert_alike(torch.cat(rows), expected)
 
 
 def test_to_keep_all_is_to_say_nothing(vlm: Vlm, images: list[Image.Image]) -> None:
     prompt, visual = seen(vlm, images)
-    decoder, rows = vlm.prefill(prompt, visual, ids=ANSWER)
-    other, others = vlm.prefill(prompt, visual, kept=range(sum(prompt.visual_tokens)), ids=ANSWER)
+    decoder, rows = prefill(vlm, prompt, visual, ids=ANSWER)
+    other, others = prefill(vlm, prompt, visual, kept=range(sum(prompt.visual_tokens)), ids=ANSWER)
     assert (rows == others).all()
-    assert (decoder.extend(ANSWER) == other.extend(ANSWER)).all()
+    assert (extend(vlm, decoder, ANSWER) == extend(vlm, other, ANSWER)).all()
 
 
 @pytest.mark.parametrize("kept", [[], [0], [1, 4, 5]])
 def test_a_pruned_prompt_obeys_the_same_laws(vlm: Vlm, kept: list[int]) -> None:
     prompt, visual = seen(vlm, [picture(0), picture(1)])
-    _, whole = vlm.prefill(prompt, visual, kept, ANSWER)
-    decoder, first = vlm.prefill(prompt, visual, kept)
-    decoder.extend((70, 71))
+    _, whole = prefill(vlm, prompt, visual, kept, ANSWER)
+    decoder, first = prefill(vlm, prompt, visual, kept)
+    extend(vlm, decoder, (70, 71))
     decoder.truncate(0)
-    assert_alike(torch.cat([first, decoder.extend(ANSWER[:4]), decoder.extend(ANSWER[4:])]), whole)
-    _, unpruned = vlm.prefill(prompt, visual, ids=ANSWER)
+    assert_alike(torch.cat([first, extend(vlm, decoder, ANSWER[:4]), extend(vlm, decoder, ANSWER[4:])]), whole)
+    _, unpruned = prefill(vlm, prompt, visual, ids=ANSWER)
     assert (whole - unpruned).abs().max() > 0.1
 
 
 def test_pictures_change_the_answer(vlm: Vlm) -> None:
-    _, some = vlm.prefill(*seen(vlm, [picture(0)]))
-    _, others = vlm.prefill(*seen(vlm, [picture(1)]))
+    _, some = prefill(vlm, *seen(vlm, [picture(0)]))
+    _, others = prefill(vlm, *seen(vlm, [picture(1)]))
     assert (some - others).abs().max() > 0.1
 
 
 def test_the_text_changes_the_answer(vlm: Vlm) -> None:
-    _, some = vlm.prefill(*seen(vlm, [], "a cat"))
-    _, others = vlm.prefill(*seen(vlm, [], "the dog"))
+    _, some = prefill(vlm, *seen(vlm, [], "a cat"))
+    _, others = prefill(vlm, *seen(vlm, [], "the dog"))
     assert (some - others).abs().max() > 0.1
 
 
@@ -142,8 +105,8 @@ def test_every_token_before_counts(vlm: Vlm, changed: int) -> None:
     """Those after it change, those before it do not."""
     prompt, visual = seen(vlm, [])
     other = [token + 50 * (i == changed) for i, token in enumerate(ANSWER)]
-    _, rows = vlm.prefill(prompt, visual, ids=ANSWER)
-    _, others = vlm.prefill(prompt, visual, ids=other)
+    _, rows = prefill(vlm, prompt, visual, ids=ANSWER)
+    _, others = prefill(vlm, prompt, visual, ids=other)
     difference = (rows - others).abs().max(-1).values
     assert (difference[: changed + 1] <= TOLERANCE).all()
     assert (difference[changed + 1 :] > 0.01).all()
@@ -152,15 +115,15 @@ def test_every_token_before_counts(vlm: Vlm, changed: int) -> None:
 def test_logits_belong_to_the_caller(vlm: Vlm) -> None:
     """They are float32 and may be written to, and what is written stays out of the model."""
     prompt, visual = seen(vlm, [picture(0)])
-    decoder, first = vlm.prefill(prompt, visual)
-    rows = decoder.extend(ANSWER)
+    decoder, first = prefill(vlm, prompt, visual)
+    rows = extend(vlm, decoder, ANSWER)
     assert first.dtype == rows.dtype == torch.float32
     expected = rows.clone()
     first[:] = 0
     rows[:] = 0
     visual.features.add_(0)
     decoder.truncate(0)
-    assert_alike(decoder.extend(ANSWER), expected)
+    assert_alike(extend(vlm, decoder, ANSWER), expected)
 
 
 def test_features_have_one_row_for_each_placeholder(vlm: Vlm, images: list[Image.Image]) -> None:
@@ -192,15 +155,15 @@ def test_a_picture_may_stand_in_any_message_and_more_than_once(vlm: Vlm) -> None
     count = prompt.visual_tokens[0]
     assert prompt.visual_tokens[1] == count
     assert (visual.features[:count] - visual.features[count : 2 * count]).abs().max() <= TOLERANCE
-    decoder, first = vlm.prefill(prompt, visual)
-    _, whole = vlm.prefill(prompt, visual, ids=ANSWER)
-    assert_alike(torch.cat([first, decoder.extend(ANSWER)]), whole)
+    decoder, first = prefill(vlm, prompt, visual)
+    _, whole = prefill(vlm, prompt, visual, ids=ANSWER)
+    assert_alike(torch.cat([first, extend(vlm, decoder, ANSWER)]), whole)
 
 
 def test_a_decoder_refuses_an_empty_block_and_a_length_it_does_not_have(vlm: Vlm) -> None:
-    decoder, _ = vlm.prefill(*seen(vlm, []), ids=ANSWER[:2])
+    decoder, _ = prefill(vlm, *seen(vlm, []), ids=ANSWER[:2])
     with pytest.raises(ValueError, match="at least one"):
-        decoder.extend([])
+        extend(vlm, decoder, [])
     for length in (-1, 3):
         with pytest.raises(ValueError, match="cannot truncate"):
             decoder.truncate(length)

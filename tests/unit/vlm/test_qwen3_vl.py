@@ -10,15 +10,16 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import AutoImageProcessor, AutoTokenizer, DynamicCache, Qwen3VLForConditionalGeneration
+from transformers import AutoImageProcessor, AutoTokenizer, Qwen3VLForConditionalGeneration
 
 from shared.errors import ImageError, InvalidValue
 from shared.speculation.request import Message, Picture, Text
-from shared.vlm.port import VisualTokens, Vlm
+from shared.vlm.port import Block, VisualTokens, Vlm
 from shared.vlm.qwen3_vl import Qwen3Vl
+from shared.vlm.single import extend, prefill
+from tests.support.models import assert_alike
 from tests.support.tiny_qwen import IMAGE_PAD, MERGE, ROWS, picture, question, tiny_folder, tiny_qwen
 
-TOLERANCE = 1e-4
 ANSWER = (40, 41, 42, 43, 44, 45)
 CHATS = {
     "text only": (question("what is in the picture?"), []),
@@ -91,13 +92,6 @@ def stock() -> Stock:
     return Stock()
 
 
-def assert_alike(some: Tensor, others: Tensor) -> None:
-    """Equal up to rounding, and with the same best ids."""
-    assert some.shape == others.shape
-    assert (some - others).abs().max() <= TOLERANCE
-    assert (some.argmax(-1) == others.argmax(-1)).all()
-
-
 @pytest.mark.parametrize("chat", CHATS)
 def test_a_prompt_has_the_stock_ids_and_pixels(chat: str) -> None:
     messages, images = CHATS[chat]
@@ -117,12 +111,36 @@ def test_the_greedy_answer_is_the_stock_answer(chat: str) -> None:
     inputs = stock().inputs(messages, images)
     expected = stock().model.generate(**inputs, max_new_tokens=24, do_sample=False)[0, inputs["input_ids"].shape[1] :]
     prompt = vlm.prepare(messages, images)
-    decoder, rows = vlm.prefill(prompt, vlm.see(prompt))
+    decoder, rows = prefill(vlm, prompt, vlm.see(prompt))
     answer: list[int] = []
     while len(answer) < 24 and not (answer and answer[-1] in vlm.info.defaults.eos_ids):
         answer.append(int(rows[-1].argmax()))
-        rows = decoder.extend(answer[-1:])
+        rows = extend(vlm, decoder, answer[-1:])
     assert answer == expected.tolist()
+
+
+def test_answers_to_many_at_once_are_the_stock_answers() -> None:
+    """All chats in one forward, their prompts in chunks of three sizes, each ending when it ends."""
+    vlm = tiny_qwen()
+    answers: dict[str, list[int]] = {chat: [] for chat in CHATS}
+    decoders = {}
+    for chat, (messages, images) in CHATS.items():
+        prompt = vlm.prepare(messages, images)
+        decoders[chat] = vlm.begin(prompt, vlm.see(prompt))
+    open_chats = list(CHATS)
+    while open_chats:
+        blocks = []
+        for number, chat in enumerate(open_chats):
+            left = min(decoders[chat].prompt_left, 7 + 6 * (number % 3))
+            blocks.append(Block(decoders[chat], left, () if left else answers[chat][-1:]))
+        for chat, rows in zip(tuple(open_chats), vlm.step(blocks), strict=True):
+            answers[chat] += rows[-1:].argmax(-1).tolist()
+            if answers[chat] and (len(answers[chat]) == 24 or answers[chat][-1] in vlm.info.defaults.eos_ids):
+                open_chats.remove(chat)
+    for chat, (messages, images) in CHATS.items():
+        inputs = stock().inputs(messages, images)
+        expected = stock().model.generate(**inputs, max_new_tokens=24, do_sample=False)
+        assert answers[chat] == expected[0, inputs["input_ids"].shape[1] :].tolist()
 
 
 @pytest.mark.parametrize("chat", CHATS)
@@ -134,9 +152,9 @@ def test_the_logits_are_those_of_a_full_stock_forward(chat: str) -> None:
     with torch.no_grad():
         expected = stock().model(**inputs).logits[0, len(prompt.ids) - 1 :]
     visual = vlm.see(prompt)
-    assert_alike(vlm.prefill(prompt, visual, ids=ANSWER)[1], expected)
-    decoder, first = vlm.prefill(prompt, visual)
-    assert_alike(torch.cat([first, decoder.extend(ANSWER[:4]), decoder.extend(ANSWER[4:])]), expected)
+    assert_alike(prefill(vlm, prompt, visual, ids=ANSWER)[1], expected)
+    decoder, first = prefill(vlm, prompt, visual)
+    assert_alike(torch.cat([first, extend(vlm, decoder, ANSWER[:4]), extend(vlm, decoder, ANSWER[4:])]), expected)
 
 
 @pytest.mark.parametrize("kept", [[], [0], [17], [2, 3, 11, 14, 20], list(range(1, 22))])
@@ -150,9 +168,15 @@ def test_a_pruned_prefill_is_the_full_one_that_does_not_look(kept: list[int]) ->
     inputs = stock().inputs(messages, images, ANSWER)
     expected = stock().logits(inputs, masked)[len(prompt.ids) - 1 :]
     visual = vlm.see(prompt)
-    assert_alike(vlm.prefill(prompt, visual, kept, ANSWER)[1], expected)
-    decoder, first = vlm.prefill(prompt, visual, kept)
-    assert_alike(torch.cat([first, decoder.extend(ANSWER)]), expected)
+    assert_alike(prefill(vlm, prompt, visual, kept, ANSWER)[1], expected)
+    decoder, first = prefill(vlm, prompt, visual, kept)
+    assert_alike(torch.cat([first, extend(vlm, decoder, ANSWER)]), expected)
+    for size in (1, 4, 9):
+        decoder = vlm.begin(prompt, visual, kept)
+        while decoder.prompt_left > size:
+            vlm.step([Block(decoder, size)])
+        (rows,) = vlm.step([Block(decoder, decoder.prompt_left, ANSWER)])
+        assert_alike(rows, expected)
 
 
 def test_deepstack_matters() -> None:
@@ -163,8 +187,8 @@ def test_deepstack_matters() -> None:
     assert len(visual.extras) == 2
     for layer in range(2):
         extras = tuple(torch.zeros_like(e) if i == layer else e for i, e in enumerate(visual.extras))
-        _, rows = vlm.prefill(prompt, VisualTokens(visual.features, extras))
-        assert (rows - vlm.prefill(prompt, visual)[1]).abs().max() > 0.1
+        _, rows = prefill(vlm, prompt, VisualTokens(visual.features, extras))
+        assert (rows - prefill(vlm, prompt, visual)[1]).abs().max() > 0.1
 
 
 def test_a_stale_rope_delta_on_the_model_changes_nothing() -> None:
@@ -172,13 +196,13 @@ def test_a_stale_rope_delta_on_the_model_changes_nothing() -> None:
     assert isinstance(vlm, Qwen3Vl)
     prompt = vlm.prepare(question("what?", 1), [picture(0)])
     visual = vlm.see(prompt)
-    decoder, first = vlm.prefill(prompt, visual)
-    expected = torch.cat([first, decoder.extend(ANSWER)])
+    decoder, first = prefill(vlm, prompt, visual)
+    expected = torch.cat([first, extend(vlm, decoder, ANSWER)])
     try:
         for stale in (-40, 0, 17):
             vlm._model.model.rope_deltas = torch.tensor([[stale]])
-            decoder, first = vlm.prefill(prompt, visual)
-            assert (torch.cat([first, decoder.extend(ANSWER)]) == expected).all()
+            decoder, first = prefill(vlm, prompt, visual)
+            assert (torch.cat([first, extend(vlm, decoder, ANSWER)]) == expected).all()
     finally:
         vlm._model.model.rope_deltas = None
 
@@ -187,7 +211,7 @@ def test_a_prompt_leaves_nothing_on_the_model() -> None:
     vlm = tiny_qwen()
     assert isinstance(vlm, Qwen3Vl)
     prompt = vlm.prepare(question("what?", 1), [picture(0)])
-    vlm.prefill(prompt, vlm.see(prompt))[0].extend(ANSWER)
+    extend(vlm, prefill(vlm, prompt, vlm.see(prompt))[0], ANSWER)
     assert vlm._model.model.rope_deltas is None
 
 
@@ -241,7 +265,7 @@ def with_template(template: str) -> Vlm:
 
     tokenizer = AutoTokenizer.from_pretrained(tiny_folder())
     tokenizer.chat_template = template
-    return Qwen3Vl(Parts("tiny", stock().model, tokenizer, stock().processor))
+    return Qwen3Vl(Parts("tiny", Stock().model, tokenizer, stock().processor))  # a model of its own: it is changed
 
 
 def test_the_model_is_described_as_its_folder_says() -> None:
@@ -261,13 +285,3 @@ def test_the_prints_tell_templates_apart() -> None:
     assert some.chat_template != others.chat_template
     assert some.special_tokens == others.special_tokens == tiny_qwen().info.prints.special_tokens
     assert some.vocabulary == others.vocabulary
-
-
-def test_a_cache_does_not_share_its_keys() -> None:
-    """What the law of separate decoders rests on: each has a cache of its own."""
-    vlm = tiny_qwen()
-    prompt = vlm.prepare(question("cat"), [])
-    visual = vlm.see(prompt)
-    caches = [vlm.prefill(prompt, visual)[0]._cache for _ in range(2)]  # type: ignore[attr-defined]
-    assert caches[0] is not caches[1]
-    assert all(isinstance(cache, DynamicCache) for cache in caches)

@@ -9,6 +9,8 @@ import torch
 
 from shared.errors import InvalidValue
 from shared.vlm.load import load
+from shared.vlm.port import Block
+from shared.vlm.single import extend, prefill
 from shared.vlm.toy import ToyVlm, named
 from shared.vlm.toy_vocabulary import CONTINUES, END, PIECES
 from tests.support.tiny_qwen import picture, question
@@ -17,7 +19,7 @@ from tests.support.tiny_qwen import picture, question
 def answer(vlm: ToyVlm, text: str, temperature: float = 0.0, limit: int = 300) -> list[int]:
     """An answer by the model alone."""
     prompt = vlm.prepare(question(text, 1), [picture(0)])
-    decoder, rows = vlm.prefill(prompt, vlm.see(prompt))
+    decoder, rows = prefill(vlm, prompt, vlm.see(prompt))
     generator = torch.Generator().manual_seed(0)
     ids: list[int] = []
     while len(ids) < limit:
@@ -29,7 +31,7 @@ def answer(vlm: ToyVlm, text: str, temperature: float = 0.0, limit: int = 300) -
             ids.append(int(row.argmax()))
         if ids[-1] == END:
             break
-        rows = decoder.extend(ids[-1:])
+        rows = extend(vlm, decoder, ids[-1:])
     return ids
 
 
@@ -41,8 +43,8 @@ def agreeing(draft: ToyVlm, kept_share: float = 1.0) -> float:
         prompt = target.prepare(question(f"question {number}", 1), [picture(0, 128, 128)])
         visual = target.see(prompt)
         kept = range(int(sum(prompt.visual_tokens) * kept_share))
-        _, rows = target.prefill(prompt, visual, ids=range(40, 80))
-        _, others = draft.prefill(prompt, visual, kept, ids=range(40, 80))
+        _, rows = prefill(target, prompt, visual, ids=range(40, 80))
+        _, others = prefill(draft, prompt, visual, kept, ids=range(40, 80))
         equal += (rows == others).all(-1).tolist()
     return sum(equal) / len(equal)
 
@@ -66,15 +68,15 @@ def test_a_character_of_several_bytes_is_several_tokens() -> None:
     assert toy.tokenizer.decode([first]) == "\N{REPLACEMENT CHARACTER}"
     assert toy.tokenizer.decode([first, CONTINUES[first]]) == "é"
     prompt = toy.prepare(question("a"), [])
-    decoder, _ = toy.prefill(prompt, toy.see(prompt))
-    assert int(decoder.extend([first])[0].argmax()) == CONTINUES[first]
+    decoder, _ = prefill(toy, prompt, toy.see(prompt))
+    assert int(extend(toy, decoder, [first])[0].argmax()) == CONTINUES[first]
 
 
 def test_temperature_matters() -> None:
     """The best id has neither all of the law nor next to nothing."""
     toy = ToyVlm(seed=5)
     prompt = toy.prepare(question("a"), [])
-    _, rows = toy.prefill(prompt, toy.see(prompt), ids=range(40, 240))
+    _, rows = prefill(toy, prompt, toy.see(prompt), ids=range(40, 240))
     best = torch.softmax(rows, -1).max(-1).values
     assert 0.4 < best.mean() < 0.8
     assert (best < 0.5).double().mean() > 0.1
@@ -89,7 +91,7 @@ def test_a_better_draft_agrees_wherever_a_worse_one_does() -> None:
     target, good, poor = ToyVlm(), ToyVlm(agreement=0.9), ToyVlm(agreement=0.5)
     prompt = target.prepare(question("a"), [])
     visual = target.see(prompt)
-    rows, goods, poors = (m.prefill(prompt, visual, ids=range(40, 140))[1] for m in (target, good, poor))
+    rows, goods, poors = (prefill(m, prompt, visual, ids=range(40, 140))[1] for m in (target, good, poor))
     assert ((rows == goods).all(-1) >= (rows == poors).all(-1)).all()
 
 
@@ -106,8 +108,8 @@ def test_toys_of_other_seeds_are_other_models() -> None:
 def test_a_narrow_toy_is_the_wide_one_without_its_last_rows() -> None:
     wide, narrow = ToyVlm(seed=1), ToyVlm(seed=1, rows=100)
     prompt = wide.prepare(question("a"), [])
-    _, rows = wide.prefill(prompt, wide.see(prompt), ids=(40, 41))
-    _, others = narrow.prefill(prompt, wide.see(prompt), ids=(40, 41))
+    _, rows = prefill(wide, prompt, wide.see(prompt), ids=(40, 41))
+    _, others = prefill(narrow, prompt, wide.see(prompt), ids=(40, 41))
     assert (rows[:, :100] == others).all()
     common = narrow.info.prints.vocabulary.common(wide.info.prints.vocabulary)
     assert common == 64  # to the resolution of a block
@@ -124,11 +126,23 @@ def test_a_slow_toy_sleeps_for_its_forward_and_its_tokens() -> None:
     toy = ToyVlm(step_seconds=1.0, token_seconds=0.25, sleep=slept.append)
     prompt = toy.prepare(question("a", 1), [picture(0, 32, 32)])
     visual = toy.see(prompt)
-    decoder, _ = toy.prefill(prompt, visual, kept=[0, 3], ids=[40])
-    decoder.extend([41, 42, 43])
+    decoder, _ = prefill(toy, prompt, visual, kept=[0, 3], ids=[40])
+    extend(toy, decoder, [41, 42, 43])
     decoder.truncate(0)
     text = len(prompt.ids) - 4
     assert slept == [1.0 + 4 * 0.25, 1.0 + (text + 2 + 1) * 0.25, 1.0 + 3 * 0.25]
+
+
+def test_a_slow_toy_sleeps_once_for_a_step_of_many() -> None:
+    slept: list[float] = []
+    toy = ToyVlm(step_seconds=1.0, token_seconds=0.25, sleep=slept.append)
+    prompt = toy.prepare(question("a"), [])
+    visual = toy.see(prompt)
+    slept.clear()
+    one, two = toy.begin(prompt, visual), toy.begin(prompt, visual)
+    assert slept == []
+    toy.step([Block(one, one.prompt_left, [40, 41]), Block(two, 2)])
+    assert slept == [1.0 + (len(prompt.ids) + 2 + 2) * 0.25]
 
 
 def test_a_quick_toy_never_sleeps() -> None:

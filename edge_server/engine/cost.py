@@ -1,0 +1,156 @@
+"""What a proposal may cost: how long a step will take, how likely a proposal stands, and which ones a step looks at.
+
+Guarantees (as far as the estimates hold): a step's tokens per second do not fall by what is admitted, and nobody in the
+step is slower than without proposals. All estimates come from the engine's own steps; a device's word is not used.
+It does not know models, threads or the wire; times are seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_HARM = 1.02  # a step may take this much longer than without proposals even if a session gains nothing
+PROBE_SHARE = 0.01  # of all time may go to looking at proposals that are not worth it
+_MEMORY = 0.99  # discount of older steps: about the last hundred count
+_PRIOR_WEIGHT = 4.0  # reached proposals that the experience of all sessions counts for
+_FIRST_GUESS = 0.7  # survival before anything was seen
+# Slopes that the steps say nothing about (all had one token, say) are taken for none: then proposals are tried, and the
+# steps say something.
+_DOUBT = np.diag([1e-9, 0.3, 0.3, 0.3])
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a step works on: new tokens, sessions, and tokens in their caches."""
+
+    tokens: int
+    sessions: int
+    cached: int
+
+
+class StepTime:
+    """The time of a step as a function of its load, fitted to the steps that were seen.
+
+    t = a + b tokens + c sessions + d cached, by least squares with discounted memory. The coefficients of load are kept
+    from below at zero: a step does not get faster by doing more.
+    """
+
+    def __init__(self) -> None:
+        self._gram: NDArray[np.float64] = np.zeros((4, 4))
+        self._moment: NDArray[np.float64] = np.zeros(4)
+        self._coefficients: NDArray[np.float64] = np.zeros(4)
+        self.steps = 0
+
+    def saw(self, load: Load, seconds: float) -> None:
+        """A step with this load took so long."""
+        row = _features(load)
+        self._gram = _MEMORY * self._gram + np.outer(row, row)
+        self._moment = _MEMORY * self._moment + seconds * row
+        self._coefficients = _non_negative(self._gram + _DOUBT, self._moment)
+        self.steps += 1
+
+    def seconds(self, load: Load) -> float:
+        """How long a step with this load will take; 0 while nothing was seen."""
+        return float(_features(load) @ self._coefficients)
+
+
+@dataclass
+class Experience:
+    """How many proposals were reached and stood, by depth, with older ones discounted."""
+
+    reached: list[float] = field(default_factory=list)
+    stood: list[float] = field(default_factory=list)
+
+    def saw(self, looked_at: int, accepted: int) -> None:
+        """A step looked at so many proposals; the first `accepted` stood. Those after the first miss say nothing."""
+        for depth in range(min(looked_at, accepted + 1)):
+            while len(self.reached) <= depth:
+                self.reached.append(0.0)
+                self.stood.append(0.0)
+            self.reached[depth] = _MEMORY * self.reached[depth] + 1
+            self.stood[depth] = _MEMORY * self.stood[depth] + (depth < accepted)
+
+    def rate(self, depth: int, prior: float, weight: float) -> float:
+        """The chance that the proposal at `depth` stands if those before it do."""
+        known = depth < len(self.reached)
+        reached, stood = (self.reached[depth], self.stood[depth]) if known else (0.0, 0.0)
+        return (weight * prior + stood) / (weight + reached)
+
+
+@dataclass
+class Survival:
+    """One session's chances, leaning on those of all sessions where it has little experience of its own."""
+
+    everybody: Experience
+    own: Experience = field(default_factory=Experience)
+
+    def saw(self, looked_at: int, accepted: int) -> None:
+        """As Experience."""
+        self.own.saw(looked_at, accepted)
+        self.everybody.saw(looked_at, accepted)
+
+    def paths(self, count: int) -> list[float]:
+        """The chance that the first 1, 2, ... `count` proposals all stand."""
+        chances, path = [], 1.0
+        for depth in range(count):
+            prior = self.everybody.rate(depth, _FIRST_GUESS, _PRIOR_WEIGHT)
+            path *= self.own.rate(depth, prior, _PRIOR_WEIGHT)
+            chances.append(path)
+        return chances
+
+
+def admit(paths: Sequence[Sequence[float]], base: Load, time: StepTime) -> list[int]:
+    """How many proposals of each session a step looks at. paths[i]: chances of session i's pending proposals.
+
+    `base`: the load of the step without proposals, one new token a session. Proposals enter by falling chance while
+    gain: chance / tokens expected so far > added time / time so far. Of the sets on that way the largest is taken that
+    has no harm: time / time without <= 1.02, or <= what the session that gains least gains. (To stop at the first set
+    with harm would admit nothing for two equal sessions: the first proposal of one slows the other.)
+    """
+    admitted, harmless = [0] * len(paths), [0] * len(paths)
+    expected = [1.0] * len(paths)  # tokens that the step brings each session
+    alone = now = time.seconds(base)
+    if now <= 0:
+        return harmless
+    tokens = base.tokens
+    queue = sorted(((chance, i) for i, path in enumerate(paths) for chance in path), key=lambda each: -each[0])
+    for chance, i in queue:  # a path's chances fall, so its proposals come in order
+        tokens += 1
+        then = time.seconds(Load(tokens, base.sessions, base.cached))
+        if chance / sum(expected) <= (then - now) / now:
+            break
+        admitted[i] += 1
+        expected[i] += chance
+        now = then
+        if now / alone <= max(MOST_HARM, min(expected)):
+            harmless = list(admitted)
+    return harmless
+
+
+def probe_interval(base: Load, time: StepTime) -> int:
+    """Steps between two looks at one proposal that is not worth it, so that they cost at most 1 % of the time."""
+    now = time.seconds(base)
+    added = time.seconds(Load(base.tokens + 1, base.sessions, base.cached)) - now
+    return max(1, math.ceil(added / (PROBE_SHARE * now))) if now > 0 else 1
+
+
+def _features(load: Load) -> NDArray[np.float64]:
+    return np.array([1.0, load.tokens, load.sessions, load.cached / 1000], dtype=np.float64)
+
+
+def _non_negative(gram: NDArray[np.float64], moment: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Least squares with no coefficient below zero: the worst one is left out until none is."""
+    active = np.ones(len(moment), dtype=bool)
+    solution = np.zeros(len(moment))
+    while active.any():
+        solution[:] = 0
+        solution[active] = np.linalg.solve(gram[np.ix_(active, active)], moment[active])
+        if (solution >= 0).all():
+            break
+        active[int(solution.argmin())] = False
+    return solution

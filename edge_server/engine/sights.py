@@ -1,0 +1,46 @@
+"""Pictures that were seen before: a second question about one skips the vision tower.
+
+Keyed by the contents and order of all pictures of a prompt. Bounded in visual tokens, least recently used leave.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from edge_server.engine.port import Request
+from edge_server.engine.session import Session
+from shared.speculation.request import Picture
+from shared.vlm.port import VisualTokens, Vlm
+
+
+class Sights:
+    """Keeps at most `capacity` visual tokens."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._kept: OrderedDict[tuple[bytes, ...], VisualTokens] = OrderedDict()
+        self._tokens = 0
+
+    def see(self, vlm: Vlm, session: Session) -> VisualTokens:
+        """What `session`'s pictures look like to the model."""
+        key = _placed(session.request)
+        known = self._kept.get(key)
+        if known is not None:
+            self._kept.move_to_end(key)
+            return known
+        seen = vlm.see(session.prompt)
+        if key and len(seen.features) <= self._capacity:
+            self._kept[key] = seen
+            self._tokens += len(seen.features)
+        while self._tokens > self._capacity:
+            _, dropped = self._kept.popitem(last=False)
+            self._tokens -= len(dropped.features)
+        return seen
+
+
+def _placed(request: Request) -> tuple[bytes, ...]:
+    """The contents of the pictures in the order in which the messages place them; () without pictures."""
+    if not request.digests:
+        return ()
+    parts = [part for message in request.messages for part in message.parts]
+    return tuple(request.digests[part.index] for part in parts if isinstance(part, Picture))

@@ -1,0 +1,125 @@
+"""Decoders of any family over packed rows: which tokens a block brings, and one forward for the blocks of many.
+
+A block counts once the forward has succeeded: one that fails leaves every decoder as it was. Output token t stands at
+position `first_position + t`, whatever was kept of the prompt before it. It does not know the family's layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from shared.vlm.packed import Packed, Span
+from shared.vlm.port import Block, check_blocks
+from shared.vlm.store import Store
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens in a row: of a prompt, of a block of it, of an answer, of many blocks.
+
+    `features`: what the visual ones among them are replaced with, and what goes to them in deeper layers, if anything;
+    () where none is visual.
+    """
+
+    ids: Tensor  # [tokens]
+    positions: Tensor  # [axes, tokens]
+    visual: Tensor  # [tokens], boolean: which are visual
+    features: tuple[Tensor, ...] = ()  # each [visual tokens, hidden]
+
+    def part(self, begin: int, end: int) -> Tokens:
+        """Tokens [begin, end), with the features that are theirs."""
+        first, count = int(self.visual[:begin].sum()), int(self.visual[begin:end].sum())
+        features = tuple(level[first : first + count] for level in self.features) if count else ()
+        return Tokens(self.ids[begin:end], self.positions[:, begin:end], self.visual[begin:end], features)
+
+    @staticmethod
+    def join(parts: Sequence[Tokens]) -> Tokens:
+        """One row of all parts."""
+        if len(parts) == 1:
+            return parts[0]
+        return Tokens(
+            torch.cat([part.ids for part in parts]),
+            torch.cat([part.positions for part in parts], dim=1),
+            torch.cat([part.visual for part in parts]),
+            tuple(torch.cat(level) for level in zip(*(p.features for p in parts if p.features), strict=True)),
+        )
+
+
+# (row, packed, indices into the row [wanted]) -> logits [wanted, rows]
+Forward = Callable[[Tokens, Packed, Tensor], Tensor]
+
+
+class PackedDecoder:
+    """One answer. `prompt`: what of it enters the model. `first_position`: that of the first output token."""
+
+    def __init__(self, prompt: Tokens, first_position: int) -> None:
+        self.store = Store()
+        self._prompt: Tokens | None = prompt
+        self._prompt_length = len(prompt.ids)
+        self._axes = len(prompt.positions)
+        self._first_position = first_position
+
+    @property
+    def prompt_left(self) -> int:
+        """How many tokens of the prompt have not been taken yet."""
+        return max(0, self._prompt_length - self.store.length)
+
+    @property
+    def length(self) -> int:
+        """How many output tokens are held."""
+        return max(0, self.store.length - self._prompt_length)
+
+    def truncate(self, length: int) -> None:
+        """As the port says."""
+        if not 0 <= length <= self.length:
+            raise ValueError(f"cannot truncate {self.length} tokens to {length}")
+        if length < self.length:
+            self.store.length = self._prompt_length + length
+
+    def parts(self, prompt: int, ids: Sequence[int]) -> list[Tokens]:
+        """The tokens of a block."""
+        parts = []
+        if prompt and self._prompt is not None:
+            parts.append(self._prompt.part(self.store.length, self.store.length + prompt))
+        if ids:
+            start = self._first_position + self.length
+            positions = torch.arange(start, start + len(ids)).expand(self._axes, -1)
+            parts.append(
+                Tokens(torch.tensor(ids, dtype=torch.long), positions, torch.zeros(len(ids), dtype=torch.bool))
+            )
+        return parts
+
+    def advance(self, tokens: int) -> None:
+        """All layers have them."""
+        self.store.length += tokens
+        if not self.prompt_left:
+            self._prompt = None
+
+
+def step(blocks: Sequence[Block], forward: Forward) -> list[Tensor]:
+    """As the port says, for blocks of packed decoders of one model."""
+    check_blocks(blocks)
+    if not blocks:
+        return []
+    decoders = [_packed(block) for block in blocks]
+    parts = [decoder.parts(block.prompt, block.ids) for decoder, block in zip(decoders, blocks, strict=True)]
+    spans = [Span(d.store, block.prompt + len(block.ids)) for d, block in zip(decoders, blocks, strict=True)]
+    rows = [block.rows for block in blocks]
+    ends = accumulate(span.count for span in spans)
+    wanted = [i for end, count in zip(ends, rows, strict=True) for i in range(end - count, end)]
+    row = Tokens.join([part for each in parts for part in each])
+    logits = forward(row, Packed(spans), torch.tensor(wanted, dtype=torch.long))
+    for decoder, span in zip(decoders, spans, strict=True):
+        decoder.advance(span.count)
+    return list(torch.split_with_sizes(logits, rows))
+
+
+def _packed(block: Block) -> PackedDecoder:
+    if not isinstance(block.decoder, PackedDecoder):
+        raise TypeError("a decoder of another model")
+    return block.decoder

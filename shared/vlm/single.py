@@ -1,0 +1,27 @@
+"""Steps of one decoder alone, for those who have one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from shared.vlm.port import Block, Decoder, Prompt, VisualTokens, Vlm
+
+
+def prefill(
+    vlm: Vlm, prompt: Prompt, visual: VisualTokens, kept: Sequence[int] | None = None, ids: Sequence[int] = ()
+) -> tuple[Decoder, Tensor]:
+    """The prompt, and after it output tokens `ids`, in one forward.
+
+    Returns a decoder that holds them, and the logits after the prompt and after each of `ids`: [1 + ids, rows].
+    """
+    decoder = vlm.begin(prompt, visual, kept)
+    (rows,) = vlm.step([Block(decoder, decoder.prompt_left, ids)])
+    return decoder, rows
+
+
+def extend(vlm: Vlm, decoder: Decoder, ids: Sequence[int]) -> Tensor:
+    """Output tokens `ids`, at least one, behind those held; the logits after each of them: [ids, rows]."""
+    (rows,) = vlm.step([Block(decoder, ids=ids)])
+    return rows

@@ -1,0 +1,42 @@
+"""The keys and values of one sequence, in buffers that double when they are full.
+
+Slots `[0, length)` are held. A write lands in `[length, length + n)` and counts once `length` has moved over it: so a
+forward that fails leaves no trace, and to forget tokens is to move `length` back. It does not know who reads them.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+_FEWEST = 64  # slots
+
+
+class Store:
+    """`length` is moved by the owner alone, when all layers of all its tokens have been written."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._layers: dict[int, tuple[Tensor, Tensor]] = {}  # each [1, key/value heads, capacity, head dim]
+
+    def write(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Put n tokens, each tensor [1, key/value heads, n, head dim]; all of the layer's, [0, length + n), come back.
+
+        What comes back are views: good until the next write.
+        """
+        end = self.length + keys.shape[2]
+        held = self._layers.get(layer)
+        if held is None or held[0].shape[2] < end:
+            held = (self._room(held and held[0], keys, end), self._room(held and held[1], values, end))
+            self._layers[layer] = held
+        whole = (held[0][:, :, :end], held[1][:, :, :end])
+        whole[0][:, :, self.length :] = keys
+        whole[1][:, :, self.length :] = values
+        return whole
+
+    def _room(self, held: Tensor | None, like: Tensor, slots: int) -> Tensor:
+        """A buffer of at least `slots`, a power of two, with what is held."""
+        capacity = max(_FEWEST, 1 << (slots - 1).bit_length())
+        room = like.new_empty(1, like.shape[1], capacity, like.shape[3])
+        if held is not None:
+            room[:, :, : self.length] = held[:, :, : self.length]
+        return room

@@ -1,0 +1,142 @@
+"""What a step takes, on the toy: turns, chunks of a prompt, pictures seen before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from time import monotonic
+
+import pytest
+
+from edge_server.engine.batch import Batch, Batching
+from edge_server.engine.cost import Experience
+from edge_server.engine.offers import Offers
+from edge_server.engine.port import News, Request
+from edge_server.engine.session import Session
+from edge_server.engine.sights import Sights
+from shared.errors import CovspecError
+from shared.speculation.edge import Rules
+from shared.speculation.messages import Commit, Pace, Propose
+from shared.speculation.request import Message, Picture, SamplingWish, Text
+from shared.vlm.toy import ToyVlm
+from tests.support.system import toy_target
+
+
+def forget(_: object) -> None:
+    """Nobody reads the news."""
+
+
+def session(vlm: ToyVlm, text: str, told: list[News | CovspecError] | None = None) -> Session:
+    wish = SamplingWish(temperature=0, ignore_eos=True, max_tokens=50)
+    request = Request((Message("user", (Text(text),)),), (), wish, 0, Pace.EAGER)
+    offers = Offers(Rules(16, 100, vlm.info.rows), (), monotonic)
+    deliver = (told if told is not None else []).append
+    made = Session.prepare(vlm, request, offers, deliver, Experience())
+    made.begin(vlm.see(made.prompt))
+    return made
+
+
+def step(vlm: ToyVlm, batch: Batch, ready: list[Session]) -> list[Session]:
+    chosen = batch.choose(ready)
+    rows = vlm.step([work.block for _, work in chosen])
+    batch.saw([work for _, work in chosen], 0.01, 100)
+    for (each, work), logits in zip(chosen, rows, strict=True):
+        each.done(work, logits, 0.01)
+    return [each for each, _ in chosen]
+
+
+def test_a_long_prompt_enters_in_chunks_while_others_go_on() -> None:
+    vlm, batch = toy_target(), Batch(Batching(prefill_chunk=4))
+    told: list[News | CovspecError] = []
+    running = session(vlm, "hello", told)
+    while running.prefilling:
+        step(vlm, batch, [running])
+    long = session(vlm, "many words " * 10)
+    steps, before = 0, len(told)
+    while long.prefilling:
+        assert step(vlm, batch, [running, long]) == [running, long]
+        steps += 1
+    assert steps == -(-long.terms.prompt_tokens // 4)
+    assert len(told) - before == steps
+
+
+def test_one_prompt_at_a_time_enters() -> None:
+    vlm, batch = toy_target(), Batch(Batching(prefill_chunk=4))
+    first, second = session(vlm, "one one one one one"), session(vlm, "two two two two two")
+    assert step(vlm, batch, [first, second]) == [first]
+
+
+def test_no_more_than_the_batch_holds_step_together() -> None:
+    vlm, batch = toy_target(), Batch(Batching(max_batch=2))
+    sessions = [session(vlm, f"number {number}") for number in range(3)]
+    for each in sessions:
+        step(vlm, batch, [each])
+    assert step(vlm, batch, sessions) == sessions[:2]
+
+
+@pytest.mark.parametrize(("proposals", "looked_at"), [(True, 3), (False, 0)])
+def test_proposals_are_looked_at_unless_they_are_switched_off(proposals: bool, looked_at: int) -> None:
+    vlm, batch = toy_target(), Batch(Batching(proposals=proposals))
+    running = session(vlm, "hello")
+    step(vlm, batch, [running])
+    running.offers.hear(Propose(0, 0, (1, 2, 3)[:0]))
+    running.offers.hear(Propose(1, 1, (40, 41, 42)))
+    ((_, work),) = batch.choose([running])
+    assert work.offer is not None
+    assert len(work.offer.pending.ids) == looked_at
+
+
+def test_a_target_that_is_compute_bound_stops_looking_at_proposals() -> None:
+    vlm, batch = toy_target(), Batch(Batching())
+    told: list[News | CovspecError] = []
+    running = session(vlm, "hello", told)
+    looked_at = []
+    for _ in range(45):
+        committed = sum(len(news.ids) for news in told if isinstance(news, Commit))
+        running.offers.hear(Propose(committed, committed, (40, 41, 42, 43)))
+        ((each, work),) = batch.choose([running])
+        (rows,) = vlm.step([work.block])
+        looked_at.append(len(work.block.ids) - 1)
+        batch.saw([work], 0.01 * len(work.block.ids), 100)
+        each.done(work, rows, 0.01)
+    assert max(looked_at[1:10]) == 4
+    assert min(looked_at[1:10]) == 0
+    assert sum(looked_at[-20:]) <= 2
+
+
+def test_pictures_seen_before_are_known_by_content_and_order() -> None:
+    vlm, sights = toy_target(), Sights(100)
+    from PIL import Image
+
+    pictures = (Image.new("RGB", (32, 32), "red"), Image.new("RGB", (32, 32), "blue"))
+    asked = Request(
+        (Message("user", (Picture(0), Picture(1), Text("what?"))),), pictures, SamplingWish(), 0, Pace.EAGER
+    )
+    turned = replace(asked, messages=(Message("user", (Picture(1), Picture(0), Text("what?"))),))
+
+    def seen(request: Request, *digests: bytes) -> object:
+        offers = Offers(Rules(16, 100, vlm.info.rows), (), monotonic)
+        made = Session.prepare(vlm, replace(request, digests=digests), offers, forget, Experience())
+        return sights.see(vlm, made)
+
+    first = seen(asked, b"red", b"blue")
+    assert seen(asked, b"red", b"blue") is first
+    assert seen(turned, b"red", b"blue") is not first
+    assert seen(turned, b"blue", b"red") is first
+    assert seen(asked, b"red", b"green") is not first
+    assert seen(asked) is not seen(asked)
+
+
+def test_sights_beyond_the_bound_leave_oldest_first() -> None:
+    from PIL import Image
+
+    vlm, sights = toy_target(), Sights(8)
+    made = []
+    for digest in (b"a", b"b", b"c"):
+        message = Message("user", (Picture(0), Text("what?")))
+        picture = Image.new("RGB", (32, 32), "red")  # 4 visual tokens
+        request = Request((message,), (picture,), SamplingWish(), 0, Pace.EAGER, digests=(digest,))
+        offers = Offers(Rules(16, 100, vlm.info.rows), (), monotonic)
+        made.append(Session.prepare(vlm, request, offers, forget, Experience()))
+    seen = [sights.see(vlm, each) for each in made]
+    assert sights.see(vlm, made[2]) is seen[2]
+    assert sights.see(vlm, made[0]) is not seen[0]

@@ -1,0 +1,103 @@
+"""The cost rule: what is fitted, what is believed, what is admitted."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_server.engine.cost import MOST_HARM, Experience, Load, StepTime, Survival, admit, probe_interval
+
+
+def fitted(fixed: float, token: float, cached: float = 0.0, noise: float = 0.0) -> StepTime:
+    rng, time = random.Random(1), StepTime()
+    for _ in range(300):
+        sessions = rng.randint(1, 4)
+        load = Load(sessions + rng.randint(0, 8 * sessions), sessions, rng.randint(100, 4000))
+        truth = fixed + token * load.tokens + cached * load.cached
+        time.saw(load, truth * rng.uniform(1 - noise, 1 + noise))
+    return time
+
+
+chances = st.lists(st.floats(0.01, 1.0), max_size=8).map(lambda values: sorted(values, reverse=True))
+costs = st.tuples(st.floats(1e-4, 0.2), st.floats(1e-5, 0.05))
+
+
+def test_the_fit_finds_the_cost_of_tokens_and_cache() -> None:
+    time = fitted(0.05, 0.002, 1e-6, noise=0.05)
+    assert time.seconds(Load(1, 1, 1000)) == pytest.approx(0.053, rel=0.05)
+    assert time.seconds(Load(30, 4, 1000)) == pytest.approx(0.111, rel=0.05)
+
+
+def test_the_fit_follows_a_machine_that_becomes_slower() -> None:
+    time = fitted(0.05, 0.002)
+    for tokens in list(range(1, 9)) * 60:
+        time.saw(Load(tokens, 1, 500), 0.1 + 0.004 * tokens)
+    assert time.seconds(Load(4, 1, 500)) == pytest.approx(0.116, rel=0.1)
+
+
+def test_more_work_never_looks_faster() -> None:
+    time = StepTime()
+    for tokens, seconds in ((1, 0.05), (4, 0.04), (8, 0.03)) * 20:
+        time.saw(Load(tokens, 1, 100), seconds)
+    assert time.seconds(Load(9, 1, 100)) >= time.seconds(Load(1, 1, 100))
+
+
+def test_a_depth_that_was_not_reached_is_unknown_and_not_failed() -> None:
+    experience = Experience()
+    for _ in range(50):
+        experience.saw(looked_at=4, accepted=0)
+    assert experience.rate(0, prior=0.7, weight=4) < 0.1
+    assert experience.rate(1, prior=0.7, weight=4) == pytest.approx(0.7)
+
+
+def test_a_new_session_leans_on_what_all_sessions_saw() -> None:
+    everybody = Experience()
+    old = Survival(everybody)
+    for _ in range(100):
+        old.saw(looked_at=4, accepted=4)
+    assert Survival(everybody).paths(4)[-1] > 0.85
+
+
+def test_nothing_is_admitted_before_a_step_was_seen() -> None:
+    assert admit([[0.9, 0.8]], Load(1, 1, 100), StepTime()) == [0]
+
+
+def test_proposals_are_nearly_free_where_memory_is_the_limit() -> None:
+    assert admit([[0.9**k for k in range(1, 9)]], Load(1, 1, 100), fitted(0.1, 0.0005)) == [8]
+
+
+def test_a_compute_bound_target_looks_at_none() -> None:
+    assert admit([[0.9, 0.8, 0.7]], Load(1, 1, 100), fitted(1e-6, 0.01)) == [0]
+
+
+def test_two_equal_sessions_are_both_served() -> None:
+    path = [0.9**k for k in range(1, 5)]
+    assert admit([path, path], Load(2, 2, 100), fitted(0.05, 0.002)) == [4, 4]
+
+
+def test_a_session_without_proposals_is_not_made_slower() -> None:
+    path = [0.9**k for k in range(1, 5)]
+    assert admit([path, []], Load(2, 2, 100), fitted(0.05, 0.002)) == [0, 0]
+    assert admit([path, []], Load(2, 2, 100), fitted(0.05, 0.0001)) == [4, 0]
+
+
+@given(st.lists(chances, min_size=1, max_size=4), costs)
+def test_what_is_admitted_gains_and_harms_nobody(paths: list[list[float]], cost: tuple[float, float]) -> None:
+    time = fitted(*cost)
+    base = Load(len(paths), len(paths), 500)
+    admitted = admit(paths, base, time)
+    expected = [1 + sum(path[:count]) for path, count in zip(paths, admitted, strict=True)]
+    alone, now = time.seconds(base), time.seconds(Load(base.tokens + sum(admitted), base.sessions, base.cached))
+    assert all(count <= len(path) for path, count in zip(paths, admitted, strict=True))
+    assert sum(expected) / now >= len(paths) / alone * (1 - 1e-9)
+    assert now / alone <= max(MOST_HARM, min(expected)) * (1 + 1e-9)
+
+
+def test_probes_cost_at_most_a_hundredth_of_the_time() -> None:
+    time = fitted(1e-6, 0.01)
+    base = Load(1, 1, 100)
+    added = time.seconds(Load(2, 1, 100)) - time.seconds(base)
+    assert added / (probe_interval(base, time) * time.seconds(base)) <= 0.01 * (1 + 1e-6)
