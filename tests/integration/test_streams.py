@@ -92,7 +92,9 @@ async def test_what_was_said_before_a_resume_is_not_heard_after_it() -> None:
         assert type((await old.refusal()).error) is Superseded
         await new.send(Propose(2, 2, tuple(answer[2:5])))
         held += (commit := await new.until(Commit)).ids
-        assert (commit.start, commit.accepted, commit.heard) == (2, (3,), 1)
+        assert (commit.start, commit.heard) == (2, 1)
+        while len(held) < 6:  # the edge may first take a step that looks at no proposals
+            held += (await new.until(Commit)).ids
         await new.send(Propose(2, 5, tuple(answer[5:7])), Propose(6, 6), Yield(True))  # the first one is late: dead
         await new.rest(held)
         assert held == answer
