@@ -46,12 +46,15 @@ class Packed:
 
         Returns [1, tokens, heads, head dim]. `window`: how many tokens, itself included, a token sees; None: all.
         """
-        queries, keys, values = (torch.split_with_sizes(each, self._counts, dim=2) for each in (query, *states))
+        queries, keys, values = (self._split(each) for each in (query, *states))
         pieces = [
             self._attend_one(number, queries[number], store.write(layer, keys[number], values[number]), scaling, window)
             for number, store in enumerate(self._stores)
         ]
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
+
+    def _split(self, row: Tensor) -> Sequence[Tensor]:
+        return (row,) if len(self._counts) == 1 else torch.split_with_sizes(row, self._counts, dim=2)
 
     def _attend_one(
         self, number: int, query: Tensor, held: tuple[Tensor, Tensor], scaling: float | None, window: int | None

@@ -108,7 +108,7 @@ class Qwen3Vl:
                 use_cache=False,
                 packed=packed,
             ).last_hidden_state[0]
-            logits = self._model.lm_head(hidden[wanted.to(device)])
+            logits = self._model.lm_head(hidden if len(wanted) == len(hidden) else hidden[wanted.to(device)])
         # A copy made outside of inference mode is an ordinary tensor: a caller may write to it.
         copy: Tensor = logits.to(torch.float32, copy=True)
         return copy

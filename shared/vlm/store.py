@@ -28,10 +28,9 @@ class Store:
         if held is None or held[0].shape[2] < end:
             held = (self._room(held and held[0], keys, end), self._room(held and held[1], values, end))
             self._layers[layer] = held
-        whole = (held[0][:, :, :end], held[1][:, :, :end])
-        whole[0][:, :, self.length :] = keys
-        whole[1][:, :, self.length :] = values
-        return whole
+        for buffer, new in zip(held, (keys, values), strict=True):
+            buffer.narrow(2, self.length, new.shape[2]).copy_(new)
+        return held[0].narrow(2, 0, end), held[1].narrow(2, 0, end)
 
     def _room(self, held: Tensor | None, like: Tensor, slots: int) -> Tensor:
         """A buffer of at least `slots`, a power of two, with what is held."""
