@@ -11,7 +11,6 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -19,11 +18,12 @@ from typing import TypeVar
 
 from edge_server.engine.batch import Batch, Batching
 from edge_server.engine.offers import Offers
+from edge_server.engine.outbox import Outbox
 from edge_server.engine.port import News, Request, Terms
 from edge_server.engine.session import Session, Work
 from edge_server.engine.sights import Sights
 from shared.errors import CovspecError, EngineFailure, Unavailable
-from shared.speculation.messages import Commit, Finished, FinishReason, Pace
+from shared.speculation.messages import Finished, FinishReason, Pace
 from shared.vlm.port import ModelInfo, Vlm
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class EmbeddedEngine:
 
     async def open(self, request: Request, offers: Offers) -> EmbeddedAnswer:
         """Begin an answer. Raises InvalidValue, PromptTooLong, EngineFailure."""
-        outbox = _Outbox()
+        outbox = Outbox()
         offers.wake = self._wake  # before the session exists: what is heard during its first step must not be missed
         preparing = asyncio.ensure_future(self.ask(lambda: self._prepare(request, offers, outbox)))
         try:
@@ -189,7 +189,7 @@ class EmbeddedEngine:
                 self._sessions.remove(session)
             session.fail(EngineFailure(f"the engine failed: {type(broken).__name__}"))
 
-    def _prepare(self, request: Request, offers: Offers, outbox: _Outbox) -> Session:
+    def _prepare(self, request: Request, offers: Offers, outbox: Outbox) -> Session:
         if self._vlm is None:
             raise Unavailable("the edge is loading its model; try again in a moment")
         session = Session.prepare(self._vlm, request, offers, outbox.put, self._batch.everybody)
@@ -220,7 +220,7 @@ class EmbeddedEngine:
 class EmbeddedAnswer:
     """One session of the embedded engine, as the service holds it."""
 
-    def __init__(self, engine: EmbeddedEngine, session: Session, outbox: _Outbox) -> None:
+    def __init__(self, engine: EmbeddedEngine, session: Session, outbox: Outbox) -> None:
         self.terms: Terms = session.terms
         self._engine = engine
         self._session = session
@@ -247,7 +247,7 @@ class EmbeddedAnswer:
     async def resume(self, seen: int) -> None:
         """Go on for a device that has `seen` tokens; the news from before end. Raises OutOfStep."""
         self._outbox.end()
-        self._outbox = outbox = _Outbox()
+        self._outbox = outbox = Outbox()
         await self._engine.ask(lambda: self._resume(seen, outbox))
 
     async def close(self) -> None:
@@ -258,48 +258,13 @@ class EmbeddedAnswer:
     def _park(self) -> None:
         self._session.parked = True
 
-    def _resume(self, seen: int, outbox: _Outbox) -> None:
+    def _resume(self, seen: int, outbox: Outbox) -> None:
         session = self._session
         outbox.put(session.offers.resume(seen))
         session.deliver = outbox.put
         session.parked = False
         if session.ended is not None:
             outbox.put(session.ended)
-
-
-class _Outbox:
-    """News on their way from the engine's thread to the loop that made this box, for one reader."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._news: deque[News | CovspecError | None] = deque()
-        self._arrived = asyncio.Event()
-
-    def put(self, item: News | CovspecError) -> None:
-        """Add news; from any thread."""
-        self._loop.call_soon_threadsafe(self._add, item)
-
-    def end(self) -> None:
-        """No more news; on the loop."""
-        self._add(None)
-
-    async def get(self) -> News | None:
-        """The next news, a step's commit with those that wait behind it; None at the end. Raises what ended it all."""
-        while not self._news:
-            self._arrived.clear()
-            await self._arrived.wait()
-        item = self._news.popleft()
-        if isinstance(item, CovspecError):
-            raise item
-        if isinstance(item, Commit) and item.accepted:  # what a resume repeats tells no steps and goes alone
-            while self._news and isinstance(later := self._news[0], Commit):
-                self._news.popleft()
-                item = item.merged(later)
-        return item
-
-    def _add(self, item: News | CovspecError | None) -> None:
-        self._news.append(item)
-        self._arrived.set()
 
 
 def _nothing() -> None:
