@@ -29,7 +29,7 @@ class DeviceConfig:
     fallback: Literal["error", "local"] = "error"
     """If the edge cannot be reached: fail, or answer with the draft alone."""
     reconnect_seconds: float = 30.0
-    """Seconds without progress after which a broken answer is given up."""
+    """Seconds after a break, without progress, after which the answer is given up."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the draft."""
     device: str = "cpu"

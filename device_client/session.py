@@ -89,7 +89,7 @@ class EdgeSession:
 
         To close it, or to cancel who reads it, tells the edge that nothing more is wanted.
         """
-        last_progress, failures = monotonic(), 0
+        broken_since, failures = monotonic(), 0
         while True:
             length = len(conversation.committed)
             try:
@@ -105,8 +105,10 @@ class EdgeSession:
                 self._known = False
             except (Unavailable, EngineFailure, Overloaded) as broken:
                 if len(conversation.committed) > length:
-                    last_progress, failures = monotonic(), 0
-                self._check_patience(broken, last_progress, failures)
+                    failures = 0
+                if failures == 0:
+                    broken_since = monotonic()
+                self._check_patience(broken, broken_since, failures)
             await asyncio.sleep(min(_LONGEST_WAIT, _FIRST_WAIT * 2**failures) if failures else 0)
             failures += 1
 
@@ -170,11 +172,10 @@ class EdgeSession:
             case _:
                 pass
 
-    def _check_patience(self, broken: CovspecError, last_progress: float, failures: int) -> None:
+    def _check_patience(self, broken: CovspecError, since: float, failures: int) -> None:
         if isinstance(broken, Overloaded) and self.opened is None:
             raise broken  # nothing is lost yet: the person may choose
-        waited = monotonic() - last_progress
-        if waited > self._route.patience or (isinstance(broken, EngineFailure) and failures > 0):
+        if monotonic() - since > self._route.patience or (isinstance(broken, EngineFailure) and failures > 0):
             raise broken
         if failures == 0:
             log.warning("the link broke; trying again for up to %g s", self._route.patience)
