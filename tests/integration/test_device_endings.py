@@ -150,8 +150,8 @@ async def test_an_edge_that_comes_back_on_its_port_is_asked_again() -> None:
 
 async def test_an_answer_that_somebody_takes_over_is_not_fought_for() -> None:
     async with (
-        edge(partial(toy_target, step_seconds=0.002)) as server,
-        device(f"127.0.0.1:{server.port}", toy_draft()) as client,
+        edge(partial(toy_target, step_seconds=0.002), max_ahead=2) as server,
+        device(f"127.0.0.1:{server.port}", toy_draft(), drafting=False) as client,
         RawDevice(f"127.0.0.1:{server.port}") as thief,
     ):
         answer = await client.ask(asked("mine?", ignore_eos=True))
