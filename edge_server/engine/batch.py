@@ -22,8 +22,8 @@ LOOK_AWAY = 50  # steps
 class Batching:
     """How steps are made up.
 
-    `max_batch`: sessions in a step. `prefill_chunk`: prompt tokens in a step. `proposals`: whether any are looked at;
-    without, the engine is the target alone. `sight_tokens`: visual tokens kept of pictures seen before.
+    `max_batch`: running answers in a step. `prefill_chunk`: prompt tokens in a step. `proposals`: whether any are
+    looked at; without, the engine is the target alone. `sight_tokens`: visual tokens kept of pictures seen before.
     """
 
     max_batch: int = 64
@@ -43,12 +43,11 @@ class Batch:
 
     def choose(self, ready: Sequence[Session]) -> list[tuple[Session, Work]]:
         """The work of the next step, from sessions that may step, longest served ago first."""
-        batch = ready[: self._batching.max_batch]
-        running = [session for session in batch if not session.prefilling]
+        running = [session for session in ready if not session.prefilling][: self._batching.max_batch]
         chosen = [
             (session, session.work(0, most)) for session, most in zip(running, self._admitted(running), strict=True)
         ]
-        first = next((session for session in batch if session.prefilling), None)
+        first = next((session for session in ready if session.prefilling), None)
         if first is not None:
             chosen.append((first, first.work(self._batching.prefill_chunk, None if self._batching.proposals else 0)))
         return chosen

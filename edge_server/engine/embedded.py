@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
+from torch import Tensor
+
 from edge_server.engine.batch import Batch, Batching
 from edge_server.engine.offers import Offers
 from edge_server.engine.outbox import Outbox
@@ -145,38 +147,37 @@ class EmbeddedEngine:
             with self._alone(new):
                 new.begin(self._sights.see(self._vlm, new))
         chosen = self._batch.choose([session for session in ready if session.begun and session.ended is None])
-        if not self._forward_together(chosen):
-            for session, work in chosen:
-                with self._alone(session):
-                    self._forward([(session, work)])
+        rows = self._forward_together(chosen)
+        for number, (session, work) in enumerate(chosen):
+            with self._alone(session):
+                session.done(work, *(rows[number] if rows else self._forward([(session, work)])[0]))
         for session, _ in chosen:  # who was served goes to the end
             if session in self._sessions:
                 self._sessions.remove(session)
                 self._sessions.append(session)
 
-    def _forward_together(self, chosen: Sequence[tuple[Session, Work]]) -> bool:
-        """One forward for several; False if there are not several, or if somebody's work broke it for all.
+    def _forward_together(self, chosen: Sequence[tuple[Session, Work]]) -> list[tuple[Tensor, float]]:
+        """One forward for several; nothing if there are not several, or if somebody's work broke it for all.
 
         A forward that breaks has changed nobody's cache: each can be tried alone.
         """
         if len(chosen) < 2:
-            return False
+            return []
         try:
-            self._forward(chosen)
+            return self._forward(chosen)
         except Exception:
             log.exception("a step of %d answers failed; trying each alone", len(chosen))
-            return False
-        return True
+            return []
 
-    def _forward(self, chosen: Sequence[tuple[Session, Work]]) -> None:
+    def _forward(self, chosen: Sequence[tuple[Session, Work]]) -> list[tuple[Tensor, float]]:
+        """Each one's rows of logits, and the seconds that the step took."""
         assert self._vlm is not None
+        cached, works = sum(session.cached for session, _ in chosen), [work for _, work in chosen]
         begin = self._clock()
-        all_rows = self._vlm.step([work.block for _, work in chosen])
+        all_rows = self._vlm.step([work.block for work in works])
         seconds = self._clock() - begin
-        self._batch.saw([work for _, work in chosen], seconds, sum(session.cached for session, _ in chosen))
-        for (session, work), rows in zip(chosen, all_rows, strict=True):
-            with self._alone(session):
-                session.done(work, rows, seconds)
+        self._batch.saw(works, seconds, cached)
+        return [(rows, seconds) for rows in all_rows]
 
     @contextmanager
     def _alone(self, session: Session) -> Iterator[None]:

@@ -65,6 +65,15 @@ def test_one_prompt_at_a_time_enters() -> None:
     assert step(vlm, batch, [first, second]) == [first]
 
 
+def test_prompts_that_wait_do_not_keep_running_answers_out() -> None:
+    vlm, batch = toy_target(), Batch(Batching(max_batch=2, prefill_chunk=4))
+    running = session(vlm, "hello")
+    while running.prefilling:
+        step(vlm, batch, [running])
+    waiting = [session(vlm, "many words " * 10) for _ in range(3)]
+    assert step(vlm, batch, [*waiting, running]) == [running, waiting[0]]
+
+
 def test_no_more_than_the_batch_holds_step_together() -> None:
     vlm, batch = toy_target(), Batch(Batching(max_batch=2))
     sessions = [session(vlm, f"number {number}") for number in range(3)]
