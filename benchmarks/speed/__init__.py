@@ -1,0 +1,1 @@
+"""Speed of the whole system beside its own target alone, in pairs, over an emulated link."""

@@ -1,0 +1,107 @@
+"""The processes of a run: two edges, with proposals and without, and the device that asks, each end on its core.
+
+Guarantees: all are ready when used and gone afterwards. The edge that looks at no proposals is the target alone: the
+same engine over the same link.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.link import Link
+from benchmarks.speed.asker import Way, as_argument
+from benchmarks.speed.models import Cores, Models
+from deploy.processes import EdgeProcess, edge_process
+
+DRAFTING, RANDOM, ALONE = "drafting", "random", "alone"
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What a cell needs. `events`: files to which the edges write their steps: with proposals, and without."""
+
+    link: Link
+    asker: subprocess.Popen[str]
+    edges: tuple[EdgeProcess, EdgeProcess]
+    events: tuple[Path, Path]
+
+    def order(self, **values: Any) -> Any:
+        """Have the device do something, and what it says of it. Raises RuntimeError if it has ended."""
+        assert self.asker.stdin is not None
+        assert self.asker.stdout is not None
+        self.asker.stdin.write(json.dumps(values) + "\n")
+        self.asker.stdin.flush()
+        return _said(self.asker)
+
+    def cpu_seconds(self) -> tuple[float, float, float]:
+        """Used so far by the edges, the device and the link."""
+        edges = sum(_cpu_seconds(edge.process.pid) for edge in self.edges)
+        return edges, _cpu_seconds(self.asker.pid), self.link.cpu_seconds()
+
+
+@contextmanager
+def ends(models: Models, link: Link, cores: Cores, folder: Path) -> Iterator[Ends]:
+    """Everything started and warm enough to be asked."""
+    files = (folder / "steps.jsonl", folder / "steps-alone.jsonl")
+    with ExitStack() as stack:
+        edges = [
+            stack.enter_context(
+                edge_process(
+                    *("--model", models.target, "--dtype", models.target_dtype, "--threads", "1"),
+                    *("--events", str(file), "--insecure", *options),
+                    host=link.edge_host,
+                    prefix=_on(cores.edge, link.edge([])),
+                )
+            )
+            for file, options in zip(files, ((), ("--no-proposals",)), strict=True)
+        ]
+        with_proposals, alone = (link.device_address(edge.port) for edge in edges)
+        ways = {
+            DRAFTING: Way(with_proposals, models.draft, models.draft_dtype, True),
+            RANDOM: Way(with_proposals, models.random, models.draft_dtype, True),
+            ALONE: Way(alone, models.draft, models.draft_dtype, False),
+        }
+        command = [sys.executable, "-m", "benchmarks.speed.asker", as_argument(ways)]
+        asker = stack.enter_context(_process(_on(cores.device, link.device(command))))
+        _said(asker)
+        yield Ends(link, asker, (edges[0], edges[1]), files)
+
+
+@contextmanager
+def _process(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    environment = os.environ | {"GRPC_VERBOSITY": "ERROR"}
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield process
+    finally:
+        process.stdin.close()  # it ends when nobody orders any more
+        process.stdout.close()
+        process.wait()
+
+
+def _said(process: subprocess.Popen[str]) -> Any:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError("the device of the benchmark has ended")
+    return json.loads(line)
+
+
+def _on(core: int, command: list[str]) -> list[str]:
+    return ["taskset", "-c", str(core), *command]
+
+
+def _cpu_seconds(pid: int) -> float:
+    """User and system time of a process, proc(5)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
