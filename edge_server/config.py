@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from cyclopts import Parameter
@@ -58,6 +59,8 @@ class EdgeConfig:
     """Seconds that running answers get after SIGTERM."""
     reflection: bool = True
     """Describe the service to tools such as grpcurl."""
+    events: Path | None = None
+    """File that gets one line of JSON for each step of the model: time, load, proposals, added at its end."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level of log lines, on stderr."""
 

@@ -16,6 +16,8 @@ from grpc_reflection.v1alpha import reflection
 from edge_server.config import EdgeConfig
 from edge_server.engine.batch import Batching
 from edge_server.engine.embedded import EmbeddedEngine
+from edge_server.engine.events import Observer
+from edge_server.event_file import event_file
 from edge_server.service import SERVICE, VerifyService
 from edge_server.sessions import Sessions
 from edge_server.stream import Edge
@@ -41,12 +43,15 @@ _OPTIONS = (
 
 
 class EdgeServer:
-    """An edge that runs in this event loop. Use as `async with`; `port` is the one it listens on."""
+    """An edge that runs in this event loop. Use as `async with`; `port` is the one it listens on.
 
-    def __init__(self, config: EdgeConfig, load: Callable[[], Vlm]) -> None:
+    `observer` is told of each step of the model, on the model's thread.
+    """
+
+    def __init__(self, config: EdgeConfig, load: Callable[[], Vlm], observer: Observer | None = None) -> None:
         self.port = 0
         self._config = config
-        self._engine = EmbeddedEngine(load, _batching(config))
+        self._engine = EmbeddedEngine(load, _batching(config), observer)
         self._sessions = Sessions(config.max_sessions, config.park_seconds)
         self._store = ImageStore(round(config.image_cache_mib * _MIB))
         self._health = health.HealthServicer()
@@ -116,7 +121,7 @@ class EdgeServer:
 
 
 async def serve(config: EdgeConfig, load: Callable[[], Vlm]) -> None:
-    """Run an edge until SIGTERM or SIGINT; a second signal ends it at once."""
+    """Run an edge until SIGTERM or SIGINT; a second signal ends it at once. Raises InvalidValue, ModelError."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 
@@ -128,8 +133,9 @@ async def serve(config: EdgeConfig, load: Callable[[], Vlm]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    async with EdgeServer(config, load):
-        await stopping.wait()
+    with event_file(config.events) as observer:
+        async with EdgeServer(config, load, observer):
+            await stopping.wait()
     log.info("stopped")
 
 

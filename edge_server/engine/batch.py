@@ -6,10 +6,11 @@ proposals are looked at only as far as the cost rule allows. It runs on the engi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from edge_server.engine.cost import Experience, Load, StepTime, admit, probe_interval
+from edge_server.engine.events import Foretold, Look, Seen
 from edge_server.engine.session import Session, Work
 
 # A device that always proposes as much would hide what a token costs. So the first steps look at all proposals and at
@@ -32,6 +33,24 @@ class Batching:
     sight_tokens: int = 16_384
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a step takes. `queued`: sessions that may step and found no place in it."""
+
+    chosen: tuple[tuple[Session, Work], ...]
+    look: Look
+    queued: int = 0
+
+    @property
+    def works(self) -> list[Work]:
+        """The work of all sessions, in their order."""
+        return [work for _, work in self.chosen]
+
+    def apart(self) -> Iterator[Plan]:
+        """The same, each session in a step of its own."""
+        return (replace(self, chosen=(each,)) for each in self.chosen)
+
+
 class Batch:
     """Chooses, and learns from what the steps cost and brought."""
 
@@ -41,35 +60,47 @@ class Batch:
         self._time = StepTime()
         self._steps = 0
 
-    def choose(self, ready: Sequence[Session]) -> list[tuple[Session, Work]]:
-        """The work of the next step, from sessions that may step, longest served ago first."""
+    def choose(self, ready: Sequence[Session]) -> Plan:
+        """The work of the next step, from sessions that may step, longest served ago first.
+
+        A prompt is taken once its pictures have been seen.
+        """
         running = [session for session in ready if not session.prefilling][: self._batching.max_batch]
-        chosen = [
-            (session, session.work(0, most)) for session, most in zip(running, self._admitted(running), strict=True)
-        ]
-        first = next((session for session in ready if session.prefilling), None)
+        look, most = self._look(running)
+        chosen = [(session, session.work(0, count)) for session, count in zip(running, most, strict=True)]
+        first = next((session for session in ready if session.begun and session.prefilling), None)
         if first is not None:
             chosen.append((first, first.work(self._batching.prefill_chunk, None if self._batching.proposals else 0)))
-        return chosen
+        return Plan(tuple(chosen), look, len(ready) - len(chosen))
 
-    def saw(self, works: Sequence[Work], seconds: float, cached: int) -> None:
+    def saw(self, plan: Plan, seconds: float, cached: int) -> Seen:
         """A step took so long, with so many tokens in its caches. Steps with a prompt in them say little of others."""
-        self._steps += 1
+        works = plan.works
+        load = None
         if all(work.block.prompt == 0 for work in works):
-            tokens = sum(len(work.block.ids) for work in works)
-            self._time.saw(Load(tokens, len(works), cached), seconds)
+            load = Load(sum(len(work.block.ids) for work in works), len(works), cached)
+        known = load is not None and self._time.steps > 0
+        foretold = Foretold(self._time.seconds(load) if load and known else None, self._time.coefficients)
+        self._steps += 1
+        if load is not None:
+            self._time.saw(load, seconds)
+        return Seen(self._steps, plan.look, seconds, foretold, plan.queued, cached)
 
-    def _admitted(self, running: Sequence[Session]) -> list[int]:
+    def _look(self, running: Sequence[Session]) -> tuple[Look, list[int]]:
+        """By which rule the step looks at proposals, and at how many of each session."""
+        pending, none = [session.offers.waiting for session in running], [0] * len(running)
         if not self._batching.proposals:
-            return [0] * len(running)
-        pending = [session.offers.waiting for session in running]
-        if self._time.steps % (2 if self._time.steps < WARM_UP else LOOK_AWAY) == 1:
-            return [0] * len(running)
-        if self._time.steps < WARM_UP:
-            return pending
+            return Look.OFF, none
+        warm = self._time.steps >= WARM_UP
+        if self._time.steps % (LOOK_AWAY if warm else 2) == 1:
+            return Look.AWAY, none
+        if not warm:
+            return Look.WARM_UP, pending
         base = Load(len(running), len(running), sum(session.cached for session in running))
         paths = [session.survival.paths(count) for session, count in zip(running, pending, strict=True)]
         admitted = admit(paths, base, self._time)
         if self._steps % probe_interval(base, self._time) == 0:  # what is not worth it today may be tomorrow
-            admitted = [max(most, min(1, count)) for most, count in zip(admitted, pending, strict=True)]
-        return admitted
+            probed = [max(most, min(1, count)) for most, count in zip(admitted, pending, strict=True)]
+            if probed != admitted:
+                return Look.PROBE, probed
+        return Look.RULE, admitted

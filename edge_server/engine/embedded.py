@@ -8,49 +8,65 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from torch import Tensor
 
-from edge_server.engine.batch import Batch, Batching
+from edge_server.engine.batch import Batch, Batching, Plan
+from edge_server.engine.events import Observer, step
+from edge_server.engine.inbox import Inbox
 from edge_server.engine.offers import Offers
 from edge_server.engine.outbox import Outbox
 from edge_server.engine.port import News, Request, Terms
 from edge_server.engine.session import Session, Work
 from edge_server.engine.sights import Sights
-from shared.errors import CovspecError, EngineFailure, Unavailable
-from shared.speculation.messages import Finished, FinishReason, Pace
+from shared.errors import EngineFailure, Unavailable
+from shared.speculation.messages import Commit, Finished, FinishReason, Pace
 from shared.vlm.port import ModelInfo, Vlm
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True)
+class Forward:
+    """A forward that is over: each one's rows of logits, and how many tokens the caches held when it began."""
+
+    plan: Plan
+    rows: list[Tensor]
+    seconds: float
+    cached: int
+
+
 class EmbeddedEngine:
-    """Steps a model on a thread of its own. `load` runs on that thread."""
+    """Steps a model on a thread of its own. `load` runs on that thread, and `observer` after each step.
+
+    An observer that raises ends no answer; it is told of no more steps.
+    """
 
     def __init__(
         self,
         load: Callable[[], Vlm],
         batching: Batching = Batching(),  # noqa: B008 - frozen
+        observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.paces = (Pace.EAGER, Pace.THRIFTY) if batching.proposals else (Pace.EAGER,)
         self._load = load
         self._batch = Batch(batching)
         self._sights = Sights(batching.sight_tokens)
+        self._observer = observer
         self._clock = clock
         self._vlm: Vlm | None = None
         self._sessions: list[Session] = []  # who was served longest ago comes first
-        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._stopped = False  # on the loop: nothing more is asked
-        self._closing = False  # on the thread: the loop ends
+        self._inbox = Inbox()
+        self._closing = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     @property
@@ -66,18 +82,19 @@ class EmbeddedEngine:
         try:
             await self.ask(self._load_model)
         except BaseException:
-            self._end()
+            self._inbox.end(self._close)
             raise
 
     async def stop(self) -> None:
         """End the thread after the step that runs, and every session with it."""
-        self._end()
+        self._inbox.end(self._close)
         await asyncio.to_thread(self._thread.join)
 
     async def open(self, request: Request, offers: Offers) -> EmbeddedAnswer:
         """Begin an answer. Raises InvalidValue, PromptTooLong, EngineFailure."""
         outbox = Outbox()
-        offers.wake = self._wake  # before the session exists: what is heard during its first step must not be missed
+        # Before the session exists: what is heard during its first step must not be missed.
+        offers.wake = self._inbox.wake
         preparing = asyncio.ensure_future(self.ask(lambda: self._prepare(request, offers, outbox)))
         try:
             session = await asyncio.shield(preparing)
@@ -88,32 +105,7 @@ class EmbeddedEngine:
 
     async def ask(self, job: Callable[[], Result]) -> Result:
         """Run `job` on the engine's thread between two steps. Raises Unavailable once the engine is stopped."""
-        if self._stopped:
-            raise Unavailable("the edge is shutting down; try again, or another edge")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
-
-        def settle(result: Result | None, error: BaseException | None) -> None:
-            if future.cancelled():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)  # type: ignore[arg-type]  # None only if the job returns it
-
-        def run() -> None:
-            result, error = None, None
-            try:
-                result = job()
-            except CovspecError as refused:
-                error = refused
-            except Exception as broken:
-                log.exception("a job of the engine failed")
-                error = EngineFailure(f"the engine failed: {type(broken).__name__}")
-            loop.call_soon_threadsafe(settle, result, error)
-
-        self._inbox.put(run)
-        return await future
+        return await self._inbox.ask(job)
 
     def discard(self, session: Session) -> None:
         """Free a session. On the engine's thread."""
@@ -128,16 +120,10 @@ class EmbeddedEngine:
 
     def _run(self) -> None:
         while not self._closing:
-            self._obey(wait=not any(session.may_step for session in self._sessions))
+            self._inbox.obey(wait=not any(session.may_step for session in self._sessions))
             ready = [session for session in self._sessions if session.may_step]
             if ready:
                 self._step(ready)
-
-    def _obey(self, *, wait: bool) -> None:
-        if wait:
-            self._inbox.get()()
-        while not self._inbox.empty():
-            self._inbox.get()()
 
     def _step(self, ready: list[Session]) -> None:
         """See the pictures of one new session, then one forward for all that is chosen."""
@@ -146,38 +132,56 @@ class EmbeddedEngine:
         if new is not None:
             with self._alone(new):
                 new.begin(self._sights.see(self._vlm, new))
-        chosen = self._batch.choose([session for session in ready if session.begun and session.ended is None])
-        rows = self._forward_together(chosen)
-        for number, (session, work) in enumerate(chosen):
-            with self._alone(session):
-                session.done(work, *(rows[number] if rows else self._forward([(session, work)])[0]))
-        for session, _ in chosen:  # who was served goes to the end
+        plan = self._batch.choose([session for session in ready if session.ended is None])
+        together = self._together(plan)
+        if together is not None:
+            self._settle(together)
+        else:
+            for each in plan.apart():
+                with self._alone(each.chosen[0][0]):
+                    self._settle(self._forward(each))
+        for session, _ in plan.chosen:  # who was served goes to the end
             if session in self._sessions:
                 self._sessions.remove(session)
                 self._sessions.append(session)
 
-    def _forward_together(self, chosen: Sequence[tuple[Session, Work]]) -> list[tuple[Tensor, float]]:
-        """One forward for several; nothing if there are not several, or if somebody's work broke it for all.
+    def _together(self, plan: Plan) -> Forward | None:
+        """One forward for several; None if there are not several, or if somebody's work broke it for all.
 
         A forward that breaks has changed nobody's cache: each can be tried alone.
         """
-        if len(chosen) < 2:
-            return []
+        if len(plan.chosen) < 2:
+            return None
         try:
-            return self._forward(chosen)
+            return self._forward(plan)
         except Exception:
-            log.exception("a step of %d answers failed; trying each alone", len(chosen))
-            return []
+            log.exception("a step of %d answers failed; trying each alone", len(plan.chosen))
+            return None
 
-    def _forward(self, chosen: Sequence[tuple[Session, Work]]) -> list[tuple[Tensor, float]]:
-        """Each one's rows of logits, and the seconds that the step took."""
+    def _forward(self, plan: Plan) -> Forward:
         assert self._vlm is not None
-        cached, works = sum(session.cached for session, _ in chosen), [work for _, work in chosen]
+        cached = sum(session.cached for session, _ in plan.chosen)
         begin = self._clock()
-        all_rows = self._vlm.step([work.block for work in works])
-        seconds = self._clock() - begin
-        self._batch.saw(works, seconds, cached)
-        return [(rows, seconds) for rows in all_rows]
+        rows = self._vlm.step([work.block for work in plan.works])
+        return Forward(plan, rows, self._clock() - begin, cached)
+
+    def _settle(self, forward: Forward) -> None:
+        """Commit what the forward says of each session; then learn from it, and tell who watches."""
+        done: list[tuple[Work, Commit | None]] = []
+        for (session, work), rows in zip(forward.plan.chosen, forward.rows, strict=True):
+            with self._alone(session):
+                done.append((work, session.done(work, rows, forward.seconds)))
+        try:
+            seen = self._batch.saw(forward.plan, forward.seconds, forward.cached)
+        except Exception:
+            log.exception("nothing was learned from a step")
+            return
+        if self._observer is not None:
+            try:
+                self._observer(step(seen, done))
+            except Exception:
+                log.exception("whoever watches the steps has failed, and is told of no more")
+                self._observer = None
 
     @contextmanager
     def _alone(self, session: Session) -> Iterator[None]:
@@ -204,18 +208,10 @@ class EmbeddedEngine:
     def _load_model(self) -> None:
         self._vlm = self._load()
 
-    def _end(self) -> None:
-        if not self._stopped:
-            self._stopped = True
-            self._inbox.put(self._close)
-
     def _close(self) -> None:
         self._closing = True
         for session in list(self._sessions):
             self.discard(session)
-
-    def _wake(self) -> None:
-        self._inbox.put(_nothing)
 
 
 class EmbeddedAnswer:
@@ -266,7 +262,3 @@ class EmbeddedAnswer:
         session.parked = False
         if session.ended is not None:
             outbox.put(session.ended)
-
-
-def _nothing() -> None:
-    """A wake-up call."""

@@ -17,11 +17,15 @@ from shared.speculation.messages import Commit, Pace, Propose, Timings, Yield
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a step verifies, the text before it, and when the newest of its proposals was heard (seconds)."""
+    """What a step verifies, the text before it, and when the newest of its proposals was heard (seconds).
+
+    `waiting`: how many proposals it could have verified.
+    """
 
     pending: Pending
     committed: tuple[int, ...]
     heard_at: float
+    waiting: int
 
 
 class Offers:
@@ -62,8 +66,8 @@ class Offers:
         """What a step that begins now verifies: the first `most` proposals, or all."""
         with self._lock:
             pending = self._conversation.pending()
-            pending = replace(pending, ids=pending.ids[:most])
-            return Offer(pending, tuple(self._conversation.committed), self._heard_at)
+            taken = replace(pending, ids=pending.ids[:most])
+            return Offer(taken, tuple(self._conversation.committed), self._heard_at, len(pending.ids))
 
     def commit(self, offer: Offer, ids: Sequence[int], step_seconds: float) -> Commit:
         """Add what the step on `offer` brought."""

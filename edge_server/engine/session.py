@@ -17,7 +17,7 @@ from edge_server.engine.port import News, Request, Terms
 from shared.errors import CovspecError, EngineFailure, InvalidValue
 from shared.speculation.coupled import Chooser
 from shared.speculation.ending import Ending
-from shared.speculation.messages import Finished, FinishReason
+from shared.speculation.messages import Commit, Finished, FinishReason
 from shared.speculation.request import resolve
 from shared.vlm.port import Block, Decoder, Prompt, VisualTokens, Vlm
 
@@ -118,11 +118,14 @@ class Session:
         ids = offer.committed[self._decoder.length :] + offer.pending.ids
         return Work(Block(self._decoder, prompt, ids), offer)
 
-    def done(self, work: Work, rows: Tensor, seconds: float) -> None:
-        """Commit what stands and the target's next token, and deliver it. rows: [n, rows] of the work's block."""
+    def done(self, work: Work, rows: Tensor, seconds: float) -> Commit | None:
+        """Commit what stands and the target's next token, and deliver it. rows: [n, rows] of the work's block.
+
+        None: the prompt is not taken whole yet.
+        """
         offer = work.offer
         if offer is None:
-            return
+            return None
         proposals = offer.pending.ids
         verified = self._chooser.verify(rows[-1 - len(proposals) :], proposals, offer.committed)
         tokens, reason = self._until_end(verified)
@@ -132,6 +135,7 @@ class Session:
         self.deliver(commit)
         if reason is not None:
             self.finish(reason)
+        return commit
 
     def finish(self, reason: FinishReason) -> None:
         """Nothing follows; the cache is freed."""

@@ -142,12 +142,24 @@ def test_help_needs_no_model_library() -> None:
         (["--model", "no/such/model"], 1, "no/such/model"),
         (["--host", "0.0.0.0", "--model", TARGET], 2, "--insecure"),
         (["--max-window", "65"], 2, "max_window is 65"),
+        (["--model", TARGET, "--events", "no/such/folder/steps"], 2, "events is 'no/such/folder/steps'"),
     ],
 )
 def test_an_edge_that_cannot_start_says_why(arguments: list[str], code: int, said: str) -> None:
     done = run("edge_server", "--port", "0", *arguments)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False)
     assert said in done.stderr
+
+
+def test_an_edge_writes_what_its_steps_were(tmp_path: Path) -> None:
+    file = tmp_path / "steps.jsonl"
+    with edge_process("--model", TARGET, "--events", str(file)) as edge:
+        said = json.loads(ask("what is it?", "--edge", edge.address, "--draft", DRAFT, "--json").stdout)
+    steps = [json.loads(line) for line in file.read_text().splitlines()]
+    assert sum(step["committed"] for step in steps) == len(said["ids"])
+    assert sum(step["stood"] for step in steps) == round(
+        said["figures"]["accepted_per_step"] * said["figures"]["steps"]
+    )
 
 
 def test_a_port_that_is_taken_is_said(edge: EdgeProcess) -> None:

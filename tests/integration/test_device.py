@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 
 from device_client.client import Client
+from edge_server.engine.events import Look, Observer, Step
 from shared.speculation.messages import FinishReason
 from shared.vlm.port import Vlm
 from shared.vlm.toy import ToyVlm
@@ -37,9 +38,11 @@ def counted_draft(steps: Steps, **changes: float) -> ToyVlm:
 
 
 @asynccontextmanager
-async def system(draft: ToyVlm, load: Callable[[], Vlm] = toy_target, **changes: object) -> AsyncIterator[Client]:
+async def system(
+    draft: ToyVlm, load: Callable[[], Vlm] = toy_target, observer: Observer | None = None, **changes: object
+) -> AsyncIterator[Client]:
     """A device at an edge of its own; afterwards nothing of either is left."""
-    async with edge(load) as server:
+    async with edge(load, observer) as server:
         async with device(f"127.0.0.1:{server.port}", draft, **changes) as client:
             yield client
         await eventually(lambda: server.places, 0)
@@ -56,16 +59,18 @@ async def test_a_slow_draft_changes_nothing(pace: str, temperature: float) -> No
 @pytest.mark.parametrize("pace", PACES)
 @pytest.mark.parametrize("agreement", [0.0, 1.0])
 async def test_a_draft_that_is_always_wrong_or_always_right_changes_nothing(pace: str, agreement: float) -> None:
+    steps: list[Step] = []
     slow = partial(toy_target, step_seconds=0.003)  # so that proposals are worth a look
-    async with system(toy_draft(agreement), slow, pace=pace) as client:
+    async with system(toy_draft(agreement), slow, steps.append, pace=pace) as client:
         result = await exact(client, asked("are you right?", ignore_eos=True, max_tokens=100))
-    accepted = result.figures.accepted_per_step
-    assert accepted is not None
-    if agreement == 0:
-        assert accepted < 0.1  # two rows may agree by chance
-    elif pace == "thrifty":
-        assert accepted > 0.25  # some steps look at no proposals, to learn what a token costs
-        assert result.figures.steps < 80
+    looking = [step for step in steps if step.look is Look.WARM_UP]
+    assert all(step.admitted == step.waiting for step in looking)
+    if pace == "thrifty":
+        assert sum(step.admitted for step in looking) > 0
+    if agreement == 1:
+        assert all(step.stood == step.admitted for step in steps)
+    assert result.figures.tokens == sum(step.committed for step in steps)
+    assert result.figures.accepted_per_step == sum(step.stood for step in steps) / result.figures.steps
 
 
 @pytest.mark.parametrize("held_in", ["its first look", "the middle"])

@@ -18,6 +18,7 @@ from device_client.answer import Answer, Piece, Question, Result
 from device_client.client import Client
 from device_client.config import DeviceConfig
 from edge_server.config import EdgeConfig
+from edge_server.engine.events import Observer
 from edge_server.server import EdgeServer
 from shared.speculation.coupled import Chooser
 from shared.speculation.ending import Ending
@@ -47,10 +48,12 @@ def toy_draft(agreement: float = 0.8, **changes: float) -> ToyVlm:
 
 
 @asynccontextmanager
-async def edge(load: Callable[[], Vlm] = toy_target, **changes: object) -> AsyncIterator[EdgeServer]:
-    """An edge on a free port of loopback."""
+async def edge(
+    load: Callable[[], Vlm] = toy_target, observer: Observer | None = None, /, **changes: object
+) -> AsyncIterator[EdgeServer]:
+    """An edge on a free port of loopback, whose steps `observer` is told of."""
     config = replace(EdgeConfig(port=0, drain_seconds=0.2, reflection=False), **changes)  # type: ignore[arg-type]
-    async with EdgeServer(config, load) as server:
+    async with EdgeServer(config, load, observer) as server:
         yield server
 
 

@@ -36,12 +36,12 @@ def session(vlm: ToyVlm, text: str, told: list[News | CovspecError] | None = Non
 
 
 def step(vlm: ToyVlm, batch: Batch, ready: list[Session]) -> list[Session]:
-    chosen = batch.choose(ready)
-    rows = vlm.step([work.block for _, work in chosen])
-    batch.saw([work for _, work in chosen], 0.01, 100)
-    for (each, work), logits in zip(chosen, rows, strict=True):
+    plan = batch.choose(ready)
+    rows = vlm.step([work.block for work in plan.works])
+    batch.saw(plan, 0.01, 100)
+    for (each, work), logits in zip(plan.chosen, rows, strict=True):
         each.done(work, logits, 0.01)
-    return [each for each, _ in chosen]
+    return [each for each, _ in plan.chosen]
 
 
 def test_a_long_prompt_enters_in_chunks_while_others_go_on() -> None:
@@ -89,7 +89,7 @@ def test_proposals_are_looked_at_unless_they_are_switched_off(proposals: bool, l
     step(vlm, batch, [running])
     running.offers.hear(Propose(0, 0, (1, 2, 3)[:0]))
     running.offers.hear(Propose(1, 1, (40, 41, 42)))
-    ((_, work),) = batch.choose([running])
+    (work,) = batch.choose([running]).works
     assert work.offer is not None
     assert len(work.offer.pending.ids) == looked_at
 
@@ -102,11 +102,12 @@ def test_a_target_that_is_compute_bound_stops_looking_at_proposals() -> None:
     for _ in range(45):
         committed = sum(len(news.ids) for news in told if isinstance(news, Commit))
         running.offers.hear(Propose(committed, committed, (40, 41, 42, 43)))
-        ((each, work),) = batch.choose([running])
+        plan = batch.choose([running])
+        (work,) = plan.works
         (rows,) = vlm.step([work.block])
         looked_at.append(len(work.block.ids) - 1)
-        batch.saw([work], 0.01 * len(work.block.ids), 100)
-        each.done(work, rows, 0.01)
+        batch.saw(plan, 0.01 * len(work.block.ids), 100)
+        running.done(work, rows, 0.01)
     assert max(looked_at[1:10]) == 4
     assert min(looked_at[1:10]) == 0
     assert sum(looked_at[-20:]) <= 2

@@ -1,0 +1,117 @@
+"""What one step of the engine was, as a value for whoever watches: its time, what it took, what it brought.
+
+Guarantees: a step is one forward; what stood adds up to what the commits say was accepted, what is committed to their
+ids. It does not know who watches, nor models; times are seconds.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+from edge_server.engine.session import Work
+from shared.speculation.messages import Commit
+
+
+class Look(enum.Enum):
+    """By which rule a step looks at proposals."""
+
+    WARM_UP = "warm_up"  # at all of them, while the engine learns what a token costs
+    AWAY = "away"  # at none, for the same reason
+    RULE = "rule"  # as far as they pay
+    PROBE = "probe"  # at one of somebody for whom it does not pay, beside those that pay
+    OFF = "off"  # at none: proposals are switched off
+
+
+@dataclass(frozen=True, slots=True)
+class Foretold:
+    """The time of a step as the fit saw it coming; None: nothing was seen yet, or a prompt is in the step.
+
+    `fit`: seconds for a step, for each token, for each session, and for a thousand tokens in their caches.
+    """
+
+    seconds: float | None
+    fit: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step. `number` counts from 1; `look`: see Look; `seconds`: of the forward.
+
+    `running`: answers past their prompt. `queued`: answers that might have stepped and found no place. Tokens:
+    `prompt_tokens` and `output_tokens` went into the forward, proposals among the latter; `cached_tokens` were there
+    before; `committed` came out. Proposals: `waiting` in the mailboxes; looked at (`admitted`) and accepted (`stood`),
+    by depth: entry d counts the answers with more than d of them.
+    """
+
+    number: int
+    look: Look
+    seconds: float
+    foretold: Foretold
+    running: int
+    queued: int
+    prompt_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    committed: int
+    waiting: int
+    admitted_by_depth: tuple[int, ...]
+    stood_by_depth: tuple[int, ...]
+
+    @property
+    def admitted(self) -> int:
+        """Proposals that the step looked at."""
+        return sum(self.admitted_by_depth)
+
+    @property
+    def stood(self) -> int:
+        """Those of them that were the target's own choice."""
+        return sum(self.stood_by_depth)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values, sums included."""
+        return {**asdict(self), "look": self.look.value, "admitted": self.admitted, "stood": self.stood}
+
+
+Observer: TypeAlias = Callable[[Step], None]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of a forward before its work is committed. `cached`: tokens in the caches when it began."""
+
+    number: int
+    look: Look
+    seconds: float
+    foretold: Foretold
+    queued: int
+    cached: int
+
+
+def step(seen: Seen, done: Sequence[tuple[Work, Commit | None]]) -> Step:
+    """The step of which `done` is what each session took and what it brought."""
+    works = [work for work, _ in done]
+    offers = [work.offer for work in works if work.offer is not None]
+    commits = [commit for _, commit in done if commit is not None]
+    return Step(
+        number=seen.number,
+        look=seen.look,
+        seconds=seen.seconds,
+        foretold=seen.foretold,
+        running=sum(work.block.prompt == 0 for work in works),
+        queued=seen.queued,
+        prompt_tokens=sum(work.block.prompt for work in works),
+        output_tokens=sum(len(work.block.ids) for work in works),
+        cached_tokens=seen.cached,
+        committed=sum(len(commit.ids) for commit in commits),
+        waiting=sum(offer.waiting for offer in offers),
+        admitted_by_depth=_by_depth([len(offer.pending.ids) for offer in offers]),
+        stood_by_depth=_by_depth([commit.accepted[0] for commit in commits]),
+    )
+
+
+def _by_depth(counts: Sequence[int]) -> tuple[int, ...]:
+    """How many of `counts` are above 0, above 1, ..."""
+    return tuple(sum(count > depth for count in counts) for depth in range(max(counts, default=0)))
