@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,31 +22,39 @@ class EdgeProcess:
     """An edge that is ready. `log`: what it has said on stderr so far."""
 
     process: subprocess.Popen[str]
+    host: str
     port: int
     log: list[str]
 
     @property
     def address(self) -> str:
         """Where devices connect."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
 
 @contextmanager
-def edge_process(*options: str, port: int = 0) -> Iterator[EdgeProcess]:
-    """`python -m edge_server OPTIONS`, on a free port unless told. Raises SystemExit if it does not get ready."""
+def edge_process(
+    *options: str, port: int = 0, host: str = "127.0.0.1", prefix: Sequence[str] = (), core: int | None = None
+) -> Iterator[EdgeProcess]:
+    """`PREFIX python -m edge_server OPTIONS`, on a free port unless told, on one `core` alone if told.
+
+    A `host` that is not loopback needs the option `--insecure`. Raises SystemExit if the edge does not get ready.
+    """
     environment = os.environ | {"PYTHONUNBUFFERED": "1", "GRPC_VERBOSITY": "ERROR"}
-    command = [sys.executable, "-m", "edge_server", "--port", str(port), *options]
+    command = [*prefix, sys.executable, "-m", "edge_server", "--host", host, "--port", str(port), *options]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     log: list[str] = []
     settled = threading.Event()
     reader = threading.Thread(target=_follow, args=(process, log, settled), daemon=True)
     reader.start()
     try:
+        if core is not None:
+            os.sched_setaffinity(process.pid, {core})  # before it has threads: they inherit it
         settled.wait(START_SECONDS)
         if not any(_READY in line for line in log):
             raise SystemExit("the edge server did not start:\n" + "".join(log))
         listening = next(found for line in log if (found := _LISTENING.search(line)))
-        yield EdgeProcess(process, int(listening.group(1)), log)
+        yield EdgeProcess(process, host, int(listening.group(1)), log)
     finally:
         process.terminate()
         try:
