@@ -185,7 +185,7 @@ class Answer:
         conversation = self._conversation
         text, version, begin = conversation.committed + conversation.path, conversation.version, monotonic()
         token = await self._forward(drafter.next, text)
-        self._session.recorder.drafted(monotonic() - begin)
+        self._session.recorder.drafted(begin, monotonic())
         conversation.draft(token, version)
         self._session.propose(conversation)
 

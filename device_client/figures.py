@@ -21,6 +21,7 @@ class Figures:
     """The figures of one answer.
 
     `tokens_per_second` leaves out the first 8 tokens, `tokens_per_second_overall` counts from the question.
+    `first_draft_ms`: from the question to the first token drafted.
     `accepted_per_step`: proposals that stood in a target step; `passes_per_token`: target steps for a token.
     """
 
@@ -29,6 +30,7 @@ class Figures:
     tokens_per_second: float | None
     tokens_per_second_overall: float
     first_token_ms: float | None
+    first_draft_ms: float | None
     steps: int
     accepted_per_step: float | None
     passes_per_token: float | None
@@ -85,6 +87,7 @@ class Recorder:
     _stepped: int = 0  # tokens of those steps; what comes again after a break has none
     _steps: list[float] = field(default_factory=list)
     _drafts: list[float] = field(default_factory=list)
+    _first_draft: float | None = None
     _round_trips: list[float] = field(default_factory=list)
     _sent: list[float] = field(default_factory=list)  # when each Propose of this stream was posted
 
@@ -96,9 +99,11 @@ class Recorder:
         """A Propose was posted."""
         self._sent.append(now)
 
-    def drafted(self, seconds: float) -> None:
-        """A draft forward took so long."""
-        self._drafts.append(seconds)
+    def drafted(self, begin: float, now: float) -> None:
+        """A draft forward ran from `begin` to `now`."""
+        self._drafts.append(now - begin)
+        if self._first_draft is None:
+            self._first_draft = now
 
     def committed(self, commit: Commit, now: float) -> None:
         """A commit came."""
@@ -123,6 +128,7 @@ class Recorder:
             tokens_per_second=_rate(len(steady) - 1, steady[-1] - steady[0]) if len(steady) > 1 else None,
             tokens_per_second_overall=_rate(tokens, seconds) or 0.0,
             first_token_ms=1e3 * (self._arrivals[0] - self.begin) if tokens else None,
+            first_draft_ms=None if self._first_draft is None else 1e3 * (self._first_draft - self.begin),
             steps=steps,
             accepted_per_step=sum(self._accepted) / steps if steps else None,
             passes_per_token=steps / self._stepped if self._stepped else None,

@@ -155,8 +155,10 @@ def step_curve(steps: Sequence[tuple[int, float]]) -> tuple[float, ...]:
     It never falls: a step over more tokens that was seen faster was seen too seldom.
     """
     sizes = sorted({tokens for tokens, _ in steps})
-    medians = [median(seconds for tokens, seconds in steps if tokens == size) for size in sizes]
-    slope, intercept = np.polyfit([t for t, _ in steps], [s for _, s in steps], 1) if len(sizes) > 1 else (0, medians[0])
+    medians = [median(took for tokens, took in steps if tokens == size) for size in sizes]
+    slope, intercept = (
+        np.polyfit([t for t, _ in steps], [s for _, s in steps], 1) if len(sizes) > 1 else (0, medians[0])
+    )
     wanted = np.arange(1, LONGEST_STEP + 1)
     between = np.interp(wanted, sizes, medians)
     behind = np.maximum(between, intercept + slope * wanted)

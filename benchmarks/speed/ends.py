@@ -58,7 +58,8 @@ def ends(models: Models, link: Link, cores: Cores, folder: Path) -> Iterator[End
                     *("--model", models.target, "--dtype", models.target_dtype, "--threads", "1"),
                     *("--events", str(file), "--insecure", *options),
                     host=link.edge_host,
-                    prefix=_on(cores.edge, link.edge([])),
+                    prefix=link.edge(),
+                    core=cores.edge,
                 )
             )
             for file, options in zip(files, ((), ("--no-proposals",)), strict=True)
@@ -70,18 +71,19 @@ def ends(models: Models, link: Link, cores: Cores, folder: Path) -> Iterator[End
             ALONE: Way(alone, models.draft, models.draft_dtype, False),
         }
         command = [sys.executable, "-m", "benchmarks.speed.asker", as_argument(ways)]
-        asker = stack.enter_context(_process(_on(cores.device, link.device(command))))
+        asker = stack.enter_context(_process(link.device(command), cores.device))
         _said(asker)
         yield Ends(link, asker, (edges[0], edges[1]), files)
 
 
 @contextmanager
-def _process(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+def _process(command: list[str], core: int) -> Iterator[subprocess.Popen[str]]:
     environment = os.environ | {"GRPC_VERBOSITY": "ERROR"}
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdin is not None
     assert process.stdout is not None
     try:
+        os.sched_setaffinity(process.pid, {core})  # before it has threads: they inherit it
         yield process
     finally:
         process.stdin.close()  # it ends when nobody orders any more
@@ -95,10 +97,6 @@ def _said(process: subprocess.Popen[str]) -> Any:
     if not line:
         raise RuntimeError("the device of the benchmark has ended")
     return json.loads(line)
-
-
-def _on(core: int, command: list[str]) -> list[str]:
-    return ["taskset", "-c", str(core), *command]
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -65,7 +65,7 @@ class Foretold:
         return self.alone / self.seconds
 
 
-def foretell(matches: Sequence[bool], times: Times, reach: Reach = Reach()) -> Foretold:  # noqa: B008 - frozen
+def foretell(matches: Sequence[bool], times: Times, reach: Reach = Reach()) -> Foretold:
     """One answer; matches[t]: whether the draft says the target's token t if all before it are the target's."""
     play = _Play(list(matches), times, reach)
     play.run()

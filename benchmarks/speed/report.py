@@ -21,7 +21,8 @@ HEADS = (
     ("models", "left"), ("draft", "left"), ("RTT ms", "right"), ("pairs", "right"), ("times as fast", "right"),
     ("foretold", "right"), ("reached", "right"), ("tok/s", "right"), ("alone", "right"), ("agrees", "right"),
     ("accepted/step", "right"), ("passes/token", "right"), ("step ms", "right"), ("draft ms", "right"),
-    ("first token, of alone", "right"), ("kB/1024 tok", "right"), ("framed", "right"), ("CPU edge/device/link", "right"),
+    ("first token, of alone", "right"), ("kB/1024 tok", "right"), ("framed", "right"),
+    ("CPU edge/device/link", "right"),
 )  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from benchmarks.expand import Expansion, expanded
 
+from benchmarks.expand import Expansion, expanded
 from shared.demo.pair import draft_folder, packaged_samples
 from shared.errors import InvalidValue
 from shared.speculation.request import Message, Picture, Text
@@ -46,9 +46,7 @@ def test_an_expanded_model_computes_the_same_function(by: Expansion, tmp_path: P
 
 def test_it_has_the_size_that_was_asked_for(tmp_path: Path) -> None:
     grown = expanded(draft_folder(), tmp_path / "grown", Expansion(4, 2, 3, 5))
-    old, new = (
-        json.loads((folder / "config.json").read_text())["text_config"] for folder in (draft_folder(), grown)
-    )
+    old, new = (json.loads((folder / "config.json").read_text())["text_config"] for folder in (draft_folder(), grown))
     assert new["hidden_size"] == 4 * old["hidden_size"]
     assert new["num_attention_heads"] == 2 * old["num_attention_heads"]
     assert new["num_key_value_heads"] == 2 * old["num_key_value_heads"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+
 from benchmarks.speed.foretell import Reach, Times, foretell
 
 MS = 1e-3

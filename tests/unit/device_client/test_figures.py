@@ -14,8 +14,8 @@ from shared.wire.codec import encode_request, encode_response
 def test_what_was_not_measured_is_none() -> None:
     figures = Recorder(begin=5.0).figures()
     assert (figures.tokens, figures.seconds, figures.tokens_per_second_overall) == (0, 0.0, 0.0)
-    measured = (figures.first_token_ms, figures.accepted_per_step, figures.rtt_ms, figures.step_ms, figures.draft_ms)
-    assert measured == (None,) * 5
+    measured = (figures.first_token_ms, figures.accepted_per_step, figures.rtt_ms, figures.step_ms)
+    assert (*measured, figures.draft_ms, figures.first_draft_ms) == (None,) * 6
     assert "None" not in figures.line()
 
 
@@ -30,6 +30,16 @@ def test_rates_count_tokens_and_leave_out_the_warm_up() -> None:
     assert figures.tokens_per_second_overall == pytest.approx(12 / 3)
     assert figures.accepted_per_step == pytest.approx(9 / 3)
     assert figures.passes_per_token == pytest.approx(3 / 12)
+
+
+def test_drafts_are_timed_from_the_first_one_on() -> None:
+    recorder = Recorder(begin=10.0)
+    for begin, end in ((10.5, 10.6), (10.6, 10.8), (10.8, 10.9)):
+        recorder.drafted(begin, end)
+    figures = recorder.figures()
+    assert figures.drafted == 3
+    assert figures.draft_ms == pytest.approx(100)
+    assert figures.first_draft_ms == pytest.approx(600)
 
 
 def test_a_round_trip_is_what_the_edge_did_not_hold() -> None:
