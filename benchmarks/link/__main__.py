@@ -83,7 +83,8 @@ def main() -> int:
         emulated_link(PRESETS["wifi"], core=wanted.core, congestion=wanted.congestion, kind=kind) as link,
         bench(link, wanted.seconds) as measured,
     ):
-        _say(f"{link.kind}; {wanted.congestion}; {wanted.seconds:g} s each; up, down: Mbit/s of TCP payload")
+        congestion = f"; {wanted.congestion}" if link.kind is Kind.TUN else ""
+        _say(f"{link.kind}{congestion}; {wanted.seconds:g} s each; up, down: Mbit/s of TCP payload")
         _say("loss: datagrams, round trip; idle, busy: share of a core while pinging and while loading\n")
         _say(_HEADING)
         for name, profile in PRESETS.items():

@@ -39,7 +39,7 @@ def round_trips(connection: socket.socket, seconds: float) -> list[float]:
     """Milliseconds at the median and at the 90th percentile, one byte each way."""
     connection.sendall(PING)
     connection.recv(1)  # the first may carry the handshake's last leg
-    found = []
+    found: list[float] = []
     end = time.monotonic() + seconds
     while time.monotonic() < end or len(found) < 10:
         start = time.perf_counter()
@@ -155,4 +155,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
