@@ -119,7 +119,7 @@ class Link:
         try:
             self._process.stdin.write(encode(command))
             self._process.stdin.flush()
-        except BrokenPipeError as error:
+        except (BrokenPipeError, ValueError) as error:  # it died, or it was ended
             raise Unavailable("the link's process has ended") from error
         answer = self._read()
         if isinstance(answer, Refused):

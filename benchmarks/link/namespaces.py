@@ -80,7 +80,7 @@ def remove(name: str) -> None:
         return
     inside = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=False)
     for process in inside.stdout.split():
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):
             os.kill(int(process), signal.SIGTERM)
     subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -35,7 +34,7 @@ class Profile:
 
 
 def _check(field: str, value: float, least: float, most: float) -> None:
-    if not math.isfinite(value) or not least <= value <= most:
+    if not least <= value <= most:  # not a number is in no range
         raise InvalidValue(f"link profile {field}", value, f"it must be from {least:g} to {most:g}")
 
 
