@@ -47,7 +47,7 @@ class Sampling:
         return f"T {self.temperature:g} top-p {self.top_p:g}" if self.temperature else "T 0"
 
 
-# The packaged target is so sure of itself that temperature 0.7 changes none of its words; 2.5 changes most answers.
+# The packaged target is so sure of itself that temperature 0.7 changes hardly an answer; 2.5 changes most.
 SAMPLINGS = (Sampling(0.0, 1.0), Sampling(0.7, 0.9), Sampling(0.7, 1.0), Sampling(2.5, 0.9), Sampling(2.5, 1.0))
 WINDOWS = (1, 4, 16)
 SESSIONS = (1, 4, 16)
