@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from functools import cache
 from typing import Any
 
 import torch
 
-from benchmarks.exact import Case, answer, cases
+from benchmarks.exact.plan import plan, rounds
+from benchmarks.exact.running import Lab, compare_all
+from benchmarks.held_out import held_out
 from device_client.answer import Question
 from device_client.drafter import Drafter
 from shared.demo.pair import draft_folder, target_folder
@@ -20,7 +21,7 @@ from shared.vlm.port import Vlm
 from tests.support.oracle import Oracle
 from tests.support.system import alone, edge
 
-COUNT = 12  # every window, pace and temperature once
+COUNT = 12
 
 
 @cache
@@ -34,21 +35,19 @@ def target() -> Vlm:
     return load(str(target_folder()))
 
 
-@cache
-def answers_alone() -> list[tuple[Case, list[int]]]:
-    oracle = Oracle(target_folder())
-    return [
-        (case, oracle.answer(case.question.images[0], case.prompt, case.temperature, case.number))
-        for case in cases(COUNT)
-    ]
-
-
-async def test_answers_over_a_hostile_link_equal_stock_generate() -> None:
-    rng = random.Random(3)
+async def test_answers_over_bad_links_equal_stock_generate() -> None:
+    said: list[str] = []
+    count = 10  # each way of sampling twice
     async with edge(target) as server:
-        for case, expected in await asyncio.to_thread(answers_alone):
-            result = await answer(case, draft(), server.port, rng)
-            assert list(result.ids) == expected, str(case)
+        drafts = [load(str(draft_folder())) for _ in range(16)]
+        lab = Lab(server.port, drafts, Oracle(target_folder()))
+        outcomes = await compare_all(lab, rounds(plan(count, 3, await lab.paces())), said.append)
+    assert len(outcomes) == count
+    assert [str(outcome) for outcome in outcomes if not outcome.identical] == []
+    assert sum(outcome.drafted for outcome in outcomes) > 0
+    assert any(outcome.reconnects for outcome in outcomes)
+    assert {outcome.case.sampling.top_p for outcome in outcomes if outcome.decided} == {0.9, 1.0}
+    assert said[-1] == f"{count} of {count} answers, {count} identical"
 
 
 def described(number: int) -> tuple[Question, list[int]]:
@@ -81,8 +80,8 @@ def test_the_draft_s_vision_tower_runs_once_for_a_question() -> None:
     model: Any = draft()
     hook = model._model.model.visual.register_forward_hook(lambda *_: calls.append(1))
     try:
-        case = answers_alone()[0][0]
-        drafter = Drafter(draft(), case.question.messages, case.question.images)
+        question = held_out(0, "list", SamplingWish())
+        drafter = Drafter(draft(), question.messages, question.images)
         drafter.follow(SamplingParameters(max_tokens=4), draft().info.rows, ())
         drafter.next([])
     finally:

@@ -1,4 +1,4 @@
-"""The oracle: stock transformers `generate()`, greedy, with one processor that noises each row.
+"""The oracle: stock transformers `generate()`, greedy, with one processor that masks and noises each row.
 
 Nothing of ours runs in it but the processors and the noise of `Chooser`: no decoder, no cache handling, no verifying.
 """
@@ -52,12 +52,14 @@ class Oracle:
         eos = self._model.generation_config.eos_token_id
         self.eos_ids = tuple(eos) if isinstance(eos, list) else (eos,)
 
-    def answer(self, picture: Image.Image, prompt: str, temperature: float, seed: int) -> list[int]:
+    def answer(self, picture: Image.Image, prompt: str, temperature: float, seed: int, top_p: float = 1.0) -> list[int]:
         """What the model says by itself."""
         inputs = self._inputs(picture, prompt)
         length = inputs["input_ids"].shape[1]
         room = self._model.config.get_text_config().max_position_embeddings - length
-        parameters = SamplingParameters(max_tokens=room, seed=seed, temperature=temperature, eos_ids=self.eos_ids)
+        parameters = SamplingParameters(
+            max_tokens=room, seed=seed, temperature=temperature, top_p=top_p, eos_ids=self.eos_ids
+        )
         chooser = Chooser(parameters, inputs["input_ids"][0].tolist())
         config = GenerationConfig(
             do_sample=False, max_new_tokens=room, eos_token_id=list(self.eos_ids), pad_token_id=self.eos_ids[0]

@@ -1,0 +1,162 @@
+"""Asks cases of an edge, over real gRPC and a link that is as bad as they say, and hears the target alone on each.
+
+The target alone is stock transformers `generate()` with one processor for masks and noise. A device per answer of a
+round, each with a draft of its own, in this process. An answer that fails is an outcome, not the end of the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import assert_never
+
+from benchmarks.exact.plan import Case, Link, Round, Sampling
+from benchmarks.held_out import held_out, prompt_of
+from device_client.answer import Result
+from device_client.client import Client
+from device_client.config import DeviceConfig
+from shared.errors import CovspecError
+from shared.speculation.messages import Pace
+from shared.vlm.port import Vlm
+from tests.support.oracle import Oracle
+from tests.support.shim import Shim
+
+DELAY = 0.01  # seconds each way on a bad link, until the shim draws others
+MOST_CUTS = 3  # of an answer
+PATIENCE = 120  # seconds, after which an answer has failed
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a case. `failure`: why no answer came, if none did. `weaker`: what weaker sampling says alone."""
+
+    case: Case
+    said: tuple[int, ...]
+    alone: tuple[int, ...]
+    weaker: tuple[int, ...] = ()
+    drafted: int = 0  # tokens that the device said first
+    reconnects: int = 0
+    failure: str = ""
+
+    @property
+    def identical(self) -> bool:
+        """Whether the answer is, id for id, the target's own."""
+        return not self.failure and self.said == self.alone
+
+    @property
+    def decided(self) -> bool:
+        """Whether the noise, or with top-p the mask, decided any of the text: else it was not put to the test."""
+        return bool(self.weaker) and self.weaker != self.alone
+
+    def __str__(self) -> str:
+        what = self.failure or f"said {list(self.said)}"
+        return f"DIFFERS {self.case}: {what}, alone {list(self.alone)}; again: --only {self.case.number}"
+
+
+class Lab:
+    """An edge at `port` of this host, drafts for the devices (as many as answers run at a time), and the oracle."""
+
+    def __init__(self, port: int, drafts: Sequence[Vlm], oracle: Oracle) -> None:
+        self._port = port
+        self._drafts = drafts
+        self._oracle = oracle
+
+    async def paces(self) -> tuple[Pace, ...]:
+        """Those that the edge offers."""
+        async with Client(DeviceConfig(edge=f"127.0.0.1:{self._port}"), self._drafts[0]) as client:
+            return (await client.info()).paces
+
+    async def compare(self, together: Round) -> list[Outcome]:
+        """Ask all answers of a round at the same time; what came of its cases, in their order."""
+        asked = [*together.cases, *together.companions]
+        drafts = self._drafts[: len(asked)]
+        saying = asyncio.gather(*(self._ask(case, draft) for case, draft in zip(asked, drafts, strict=True)))
+        alone = [await asyncio.to_thread(self._alone, case, case.sampling) for case in together.cases]
+        weaker = [await asyncio.to_thread(self._alone, case, case.sampling.weaker) for case in together.cases]
+        heard = zip(together.cases, (await saying)[: len(alone)], alone, weaker, strict=True)
+        return [_outcome(*each) for each in heard]
+
+    async def _ask(self, case: Case, draft: Vlm) -> Result | str:
+        """The answer of the whole system, or why there is none."""
+        question = held_out(case.scene, case.kind, case.wish)
+        delay = 0.0 if case.link is Link.QUIET else DELAY
+        try:
+            async with asyncio.timeout(PATIENCE), Shim(self._port, delay) as shim:
+                config = DeviceConfig(edge=shim.address, window=case.window, pace=case.pace.value)
+                async with Client(config, draft) as client:
+                    coming = await client.ask(question)
+                    async with _trouble(shim, case) as speaking:
+                        async for _ in coming.pieces():
+                            speaking.set()
+        except (CovspecError, TimeoutError) as error:
+            return f"{type(error).__name__}: {error}"
+        return coming.result or "it ended without a result"
+
+    def _alone(self, case: Case, sampling: Sampling | None) -> tuple[int, ...]:
+        """What the target says alone, stock and one token at a time."""
+        if sampling is None:
+            return ()
+        question = held_out(case.scene, case.kind, case.wish)
+        picture, prompt = question.images[0], prompt_of(question)
+        return tuple(self._oracle.answer(picture, prompt, sampling.temperature, case.noise, sampling.top_p))
+
+
+async def compare_all(lab: Lab, todo: Sequence[Round], say: Callable[[str], None]) -> list[Outcome]:
+    """The outcomes of all rounds; what differs is said at once, and how far the run is."""
+    outcomes: list[Outcome] = []
+    total, said = sum(len(each.cases) for each in todo), 0
+    for together in todo:
+        outcomes += await lab.compare(together)
+        for outcome in outcomes[len(outcomes) - len(together.cases) :]:
+            if not outcome.identical:
+                say(str(outcome))
+        if len(outcomes) * 10 // total > said:
+            said = len(outcomes) * 10 // total
+            say(f"{len(outcomes)} of {total} answers, {sum(each.identical for each in outcomes)} identical")
+    return outcomes
+
+
+@asynccontextmanager
+async def _trouble(shim: Shim, case: Case) -> AsyncIterator[asyncio.Event]:
+    """Do to the link what the case wants, as long as the answer lasts. The event is to be set when text comes."""
+    speaking = asyncio.Event()
+    making = asyncio.create_task(_make_trouble(shim, case, speaking))
+    try:
+        yield speaking
+    finally:
+        making.cancel()
+        with suppress(asyncio.CancelledError):
+            await making
+        shim.flow()
+
+
+async def _make_trouble(shim: Shim, case: Case, speaking: asyncio.Event) -> None:
+    rng = random.Random(case.noise)
+    match case.link:
+        case Link.QUIET:
+            return
+        case Link.SLOW:
+            await shim.be_hostile(rng, most_cuts=0)
+        case Link.CUTS:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(shim.be_hostile(rng, MOST_CUTS))
+                both.create_task(_cut_off(shim, speaking))
+        case _:
+            assert_never(case.link)
+
+
+async def _cut_off(shim: Shim, speaking: asyncio.Event) -> None:
+    """Cut when an answer has begun: what happens at random may come before it or after it."""
+    await speaking.wait()
+    shim.cut()
+
+
+def _outcome(case: Case, said: Result | str, alone: tuple[int, ...], weaker: tuple[int, ...]) -> Outcome:
+    if isinstance(said, str):
+        return Outcome(case, (), alone, weaker, failure=said)
+    figures = said.figures
+    drafted = round((figures.accepted_per_step or 0) * figures.steps)
+    return Outcome(case, said.ids, alone, weaker, drafted, figures.reconnects)
