@@ -129,7 +129,7 @@ class Answer:
                 pass
 
     def _commit(self, commit: Commit) -> Iterator[Piece]:
-        self._conversation.hear(commit)
+        self._session.recorder.dropped(self._conversation.hear(commit))
         if any(token >= self._draft.vlm.info.rows for token in commit.ids):
             self._go_quiet("the target said a token that the draft does not know")
         self._changed.set()
@@ -144,6 +144,7 @@ class Answer:
     def _finish(self, text: str, reason: FinishReason) -> None:
         assert self._session.opened is not None
         ids = tuple(self._conversation.committed)
+        self._session.recorder.dropped(len(self._conversation.path))
         self.result = Result(text, ids, reason, self._session.opened.sampling, self._session.recorder.figures())
 
     @asynccontextmanager
@@ -186,7 +187,8 @@ class Answer:
         text, version, begin = conversation.committed + conversation.path, conversation.version, monotonic()
         token = await self._forward(drafter.next, text)
         self._session.recorder.drafted(begin, monotonic())
-        conversation.draft(token, version)
+        if not conversation.draft(token, version):
+            self._session.recorder.dropped(1)
         self._session.propose(conversation)
 
     async def _forward(self, job: Callable[..., Value], *arguments: object) -> Value:
@@ -201,7 +203,7 @@ class Answer:
 
     def _may_draft(self) -> bool:
         conversation, parameters = self._conversation, self._parameters
-        if self._quiet or parameters is None or conversation.room <= 0:
+        if self._quiet or parameters is None or conversation.wanted(self._session.recorder.flight.tokens) <= 0:
             return False
         length = len(conversation.committed) + len(conversation.path)
         ended = any(token in parameters.end_ids for token in conversation.path)

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from shared.speculation.coupled import Chooser
+from shared.speculation.messages import agreement
 from shared.speculation.request import Message, SamplingParameters
 from shared.vlm.port import Decoder, Vlm
 from shared.vlm.single import extend, prefill
@@ -54,7 +55,7 @@ class Drafter:
         if not text:
             self._keep(0)
             return self._first_row
-        agreeing = _agreement(self._held, text)
+        agreeing = agreement(self._held, text)
         self._keep(min(agreeing, len(text) - 1))  # the row after the last token comes from taking it
         missing = list(text[len(self._held) :])
         rows = extend(self._vlm, self._decoder, missing)
@@ -64,8 +65,3 @@ class Drafter:
     def _keep(self, length: int) -> None:
         self._decoder.truncate(length)
         del self._held[length:]
-
-
-def _agreement(left: Sequence[int], right: Sequence[int]) -> int:
-    """How many ids from the first on are equal."""
-    return next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
+from device_client.flight import Flight
 from shared.speculation.messages import Commit
 from shared.wire.ledger import Ledger, Traffic
 
@@ -23,6 +24,7 @@ class Figures:
     `tokens_per_second` leaves out the first 8 tokens, `tokens_per_second_overall` counts from the question.
     `first_draft_ms`: from the question to the first token drafted.
     `accepted_per_step`: proposals that stood in a target step; `passes_per_token`: target steps for a token.
+    `drafted`: tokens that the draft chose; `thrown_away`: those of them that the target's text left no place for.
     """
 
     tokens: int
@@ -35,6 +37,7 @@ class Figures:
     accepted_per_step: float | None
     passes_per_token: float | None
     drafted: int
+    thrown_away: int
     draft_ms: float | None
     step_ms: float | None
     rtt_ms: float | None
@@ -63,6 +66,7 @@ class Figures:
             _said(self.first_token_ms, "first token {:.0f} ms"),
             _said(self.accepted_per_step, "{:.2f} accepted per step"),
             _said(self.passes_per_token, "{:.2f} target passes per token"),
+            f"{self.drafted} drafted, {self.thrown_away} thrown away",
             _said(self.rtt_ms, "RTT {:.1f} ms"),
             _said(self.step_ms, "step {:.1f} ms"),
             _said(self.draft_ms, "draft {:.1f} ms"),
@@ -81,6 +85,7 @@ class Recorder:
 
     begin: float
     ledger: Ledger = field(default_factory=Ledger)
+    flight: Flight = field(default_factory=Flight)
     reconnects: int = 0
     _arrivals: list[float] = field(default_factory=list)  # one per token
     _accepted: list[int] = field(default_factory=list)  # one per target step
@@ -88,22 +93,18 @@ class Recorder:
     _steps: list[float] = field(default_factory=list)
     _drafts: list[float] = field(default_factory=list)
     _first_draft: float | None = None
+    _dropped: int = 0
     _round_trips: list[float] = field(default_factory=list)
-    _sent: list[float] = field(default_factory=list)  # when each Propose of this stream was posted
-
-    def new_stream(self) -> None:
-        """Another stream begins: the edge counts its proposes from none."""
-        self._sent.clear()
-
-    def proposed(self, now: float) -> None:
-        """A Propose was posted."""
-        self._sent.append(now)
 
     def drafted(self, begin: float, now: float) -> None:
         """A draft forward ran from `begin` to `now`."""
         self._drafts.append(now - begin)
         if self._first_draft is None:
             self._first_draft = now
+
+    def dropped(self, count: int) -> None:
+        """So many drafted tokens were thrown away."""
+        self._dropped += count
 
     def committed(self, commit: Commit, now: float) -> None:
         """A commit came."""
@@ -112,9 +113,9 @@ class Recorder:
         self._stepped += len(commit.ids) if commit.accepted else 0
         if commit.timings.step_us:
             self._steps.append(commit.timings.step_us / 1e6)
-        if 0 < commit.heard <= len(self._sent):
-            held = commit.timings.held_us / 1e6
-            self._round_trips.append(max(0.0, now - self._sent[commit.heard - 1] - held))
+        round_trip = self.flight.committed(commit, now)
+        if round_trip is not None:
+            self._round_trips.append(round_trip)
 
     def figures(self) -> Figures:
         """What it all comes to."""
@@ -133,6 +134,7 @@ class Recorder:
             accepted_per_step=sum(self._accepted) / steps if steps else None,
             passes_per_token=steps / self._stepped if self._stepped else None,
             drafted=len(self._drafts),
+            thrown_away=self._dropped,
             draft_ms=_median_ms(self._drafts),
             step_ms=_median_ms(self._steps),
             rtt_ms=_median_ms(self._round_trips),

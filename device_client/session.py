@@ -71,7 +71,7 @@ class EdgeSession:
         propose = conversation.outgoing()
         if propose is not None:
             self._acknowledged = propose.seen
-            self.recorder.proposed(monotonic())
+            self.recorder.flight.proposed(monotonic())
             self._link.post(propose)
 
     def acknowledge(self, conversation: DeviceConversation) -> None:
@@ -138,7 +138,7 @@ class EdgeSession:
 
     def _begin(self, link: Link, conversation: DeviceConversation) -> None:
         conversation.reconnect()
-        self.recorder.new_stream()
+        self.recorder.flight.new_stream()
         self._acknowledged = len(conversation.committed)
         self._link = link
         self._welcomed = False

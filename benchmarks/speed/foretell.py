@@ -14,10 +14,11 @@ import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from device_client.flight import Flight
 from edge_server.engine.cost import Experience, Load, StepTime, Survival, admit
 from shared.speculation.device import DeviceConversation
 from shared.speculation.edge import EdgeConversation, Pending, Rules
-from shared.speculation.messages import Commit, Pace, Propose
+from shared.speculation.messages import Commit, Pace, Propose, Timings
 
 RIGHT, WRONG = 0, 1  # ids: all that matters of a token is whether it is the target's
 _STEPS_FITTED = 200
@@ -45,10 +46,11 @@ class Times:
 
 @dataclass(frozen=True)
 class Reach:
-    """How far ends go ahead, in tokens."""
+    """How far ends go ahead, in tokens. `told`: the edge tells the device how many proposals it will look at."""
 
     window: int = 16
     max_ahead: int = 64
+    told: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,12 +96,14 @@ class _Play:
         self._edge = EdgeConversation(rules)
         self._survival = Survival(Experience())
         self._step_time = _fitted(self.times)
+        self._flight = Flight()
         self._told = 0
+        self._heard_at = 0.0
 
     def run(self) -> None:
         """To the arrival of the last token."""
         self._at(0.0, self._draft)
-        self._at(self.times.lead, self._step_done(self._edge.pending(), 0.0))
+        self._at(self.times.lead, self._step_done(self._edge.pending()))
         while self._queue and len(self._device.committed) < len(self.matches):
             self._now, _, event = heapq.heappop(self._queue)
             event()
@@ -112,7 +116,7 @@ class _Play:
         """Begin a draft if there is room."""
         device = self._device
         length = len(device.committed) + len(device.path)
-        if self._drafting or device.room <= 0 or length >= len(self.matches):
+        if self._drafting or not self._may_draft():
             return
         self._drafting = True
         right = self.matches[length] and WRONG not in device.path
@@ -129,10 +133,12 @@ class _Play:
         propose = self._device.outgoing()
         if propose is not None:
             self._told = propose.seen
+            self._flight.proposed(self._now)
             self._at(self._now + self.times.round_trip / 2, lambda: self._heard(propose))
 
     def _heard(self, propose: Propose) -> None:
         self._edge.hear(propose)
+        self._heard_at = self._now
         self._step()
 
     def _step(self) -> None:
@@ -143,15 +149,18 @@ class _Play:
         pending = self._edge.pending()
         most = admit([self._survival.paths(len(pending.ids))], Load(1, 1, 0), self._step_time)[0]
         pending = Pending(pending.start, pending.ids[:most], pending.heard)
-        self._at(self._now + self.times.of_step(1 + most), self._step_done(pending, self.times.of_step(1)))
+        self._at(self._now + self.times.of_step(1 + most), self._step_done(pending))
 
-    def _step_done(self, pending: Pending, _: float) -> Callable[[], None]:
+    def _step_done(self, pending: Pending) -> Callable[[], None]:
+        heard_at = self._heard_at
+
         def done() -> None:
             stood = next((i for i, token in enumerate(pending.ids) if token == WRONG), len(pending.ids))
             if pending.ids:
                 self._survival.saw(len(pending.ids), stood)
             ids = [RIGHT] * min(stood + 1, self._left())
-            commit = self._edge.commit(pending, ids)
+            timings = Timings(held_us=round(1e6 * (self._now - heard_at)))
+            commit = self._edge.commit(pending, ids, timings, self._admitted())
             self.steps += 1
             self._at(self._now + self.times.round_trip / 2, lambda: self._told_of(commit))
             self._stepping = False
@@ -161,6 +170,7 @@ class _Play:
 
     def _told_of(self, commit: Commit) -> None:
         self._device.hear(commit)
+        self._flight.committed(commit, self._now)
         self.arrivals.append(self._now)
         if 2 * (len(self._device.committed) - self._told) >= self.reach.max_ahead or not self._may_draft():
             self._say()
@@ -168,7 +178,11 @@ class _Play:
 
     def _may_draft(self) -> bool:
         device = self._device
-        return device.room > 0 and len(device.committed) + len(device.path) < len(self.matches)
+        return device.wanted(self._flight.tokens) > 0 and len(device.committed) + len(device.path) < len(self.matches)
+
+    def _admitted(self) -> int | None:
+        whole = self._survival.paths(min(self.reach.window, self.reach.max_ahead - 1))
+        return admit([whole], Load(1, 1, 0), self._step_time)[0] if self.reach.told else None
 
     def _left(self) -> int:
         return len(self.matches) - len(self._edge.committed)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from edge_server.engine.cost import Experience, Load, StepTime, admit, probe_interval
 from edge_server.engine.events import Foretold, Look, Seen
-from edge_server.engine.session import Session, Work
+from edge_server.engine.session import Session, Verdict, Work
 
 # A device that always proposes as much would hide what a token costs. So the first steps look at all proposals and at
 # none in turn, and later now and then one at none: to skip proposals for a step is what the target alone does.
@@ -67,6 +67,9 @@ class Batch:
         """
         running = [session for session in ready if not session.prefilling][: self._batching.max_batch]
         look, most = self._look(running)
+        if look is Look.OFF:
+            for session in ready:
+                session.verdict = Verdict(0, self._steps)
         chosen = [(session, session.work(0, count)) for session, count in zip(running, most, strict=True)]
         first = next((session for session in ready if session.begun and session.prefilling), None)
         if first is not None:
@@ -94,13 +97,28 @@ class Batch:
         warm = self._time.steps >= WARM_UP
         if self._time.steps % (LOOK_AWAY if warm else 2) == 1:
             return Look.AWAY, none
-        if not warm:
-            return Look.WARM_UP, pending
+        return self._by_rule(running, pending) if warm else (Look.WARM_UP, pending)
+
+    def _by_rule(self, running: Sequence[Session], pending: Sequence[int]) -> tuple[Look, list[int]]:
+        """What pays of so many proposals; now and then one of somebody's that does not."""
         base = Load(len(running), len(running), sum(session.cached for session in running))
         paths = [session.survival.paths(count) for session, count in zip(running, pending, strict=True)]
+        self._judge(running, paths, base)
         admitted = admit(paths, base, self._time)
         if self._steps % probe_interval(base, self._time) == 0:  # what is not worth it today may be tomorrow
             probed = [max(most, min(1, count)) for most, count in zip(admitted, pending, strict=True)]
             if probed != admitted:
                 return Look.PROBE, probed
         return Look.RULE, admitted
+
+    def _judge(self, running: Sequence[Session], paths: Sequence[Sequence[float]], base: Load) -> None:
+        """Say to the session that was told longest ago how many proposals a step like this would look at, of a window.
+
+        Only to one in each step: it costs as much as the choice itself. Chances and costs change over many steps.
+        """
+        if running:
+            place = min(range(len(running)), key=lambda i: running[i].verdict.step)
+            one = running[place]
+            whole = one.survival.paths(one.offers.most)
+            admitted = admit([*paths[:place], whole, *paths[place + 1 :]], base, self._time)[place]
+            one.verdict = Verdict(admitted, self._steps)

@@ -116,6 +116,7 @@ def admit(paths: Sequence[Sequence[float]], base: Load, time: StepTime) -> list[
     """
     admitted, harmless = [0] * len(paths), [0] * len(paths)
     expected = [1.0] * len(paths)  # tokens that the step brings each session
+    total = float(len(paths))
     alone = now = time.seconds(base)
     if now <= 0:
         return harmless
@@ -124,12 +125,13 @@ def admit(paths: Sequence[Sequence[float]], base: Load, time: StepTime) -> list[
     for chance, i in queue:  # a path's chances fall, so its proposals come in order
         tokens += 1
         then = time.seconds(Load(tokens, base.sessions, base.cached))
-        if chance / sum(expected) <= (then - now) / now:
+        if chance / total <= (then - now) / now:
             break
         admitted[i] += 1
         expected[i] += chance
+        total += chance
         now = then
-        if now / alone <= max(MOST_HARM, min(expected)):
+        if now / alone <= MOST_HARM or now / alone <= min(expected):
             harmless = list(admitted)
     return harmless
 

@@ -33,6 +33,7 @@ class Offers:
 
     def __init__(self, rules: Rules, committed: Sequence[int], clock: Callable[[], float]) -> None:
         self.wake: Callable[[], None] = _nobody
+        self.most = min(rules.window, rules.max_ahead - 1)  # proposals that a step could ever find waiting
         self._conversation = EdgeConversation(rules, committed)
         self._clock = clock
         self._heard_at = clock()
@@ -69,11 +70,11 @@ class Offers:
             taken = replace(pending, ids=pending.ids[:most])
             return Offer(taken, tuple(self._conversation.committed), self._heard_at, len(pending.ids))
 
-    def commit(self, offer: Offer, ids: Sequence[int], step_seconds: float) -> Commit:
-        """Add what the step on `offer` brought."""
+    def commit(self, offer: Offer, ids: Sequence[int], step_seconds: float, admitted: int | None = None) -> Commit:
+        """Add what the step on `offer` brought. `admitted`: how many proposals a step will look at."""
         with self._lock:
             timings = Timings(_microseconds(step_seconds), _microseconds(self._clock() - offer.heard_at))
-            return self._conversation.commit(offer.pending, ids, timings)
+            return self._conversation.commit(offer.pending, ids, timings, admitted)
 
     def resume(self, seen: int) -> Commit:
         """A new stream of a device that has `seen` tokens. Raises OutOfStep."""

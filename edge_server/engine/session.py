@@ -30,9 +30,23 @@ class Work:
     offer: Offer | None
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How many proposals of a session a step will look at (None: no limit), as of step number `step`."""
+
+    admitted: int | None
+    step: int
+
+
+NO_VERDICT = Verdict(None, 0)
+
+
 @dataclass(eq=False)
 class Session:
-    """The state of one answer. `deliver` takes its news, or the error that ended it, on any thread."""
+    """The state of one answer. `deliver` takes its news, or the error that ended it, on any thread.
+
+    `verdict`: the batch's, told to the device with each commit.
+    """
 
     vlm: Vlm
     prompt: Prompt
@@ -41,6 +55,7 @@ class Session:
     offers: Offers
     deliver: Callable[[News | CovspecError], None]
     survival: Survival
+    verdict: Verdict = NO_VERDICT
     parked: bool = False
     ended: Finished | EngineFailure | None = None
     _decoder: Decoder | None = None
@@ -129,7 +144,7 @@ class Session:
         proposals = offer.pending.ids
         verified = self._chooser.verify(rows[-1 - len(proposals) :], proposals, offer.committed)
         tokens, reason = self._until_end(verified)
-        commit = self.offers.commit(offer, tokens, seconds)
+        commit = self.offers.commit(offer, tokens, seconds, self.verdict.admitted)
         self.survival.saw(len(proposals), commit.accepted[0])
         work.block.decoder.truncate(offer.pending.start + commit.accepted[0])
         self.deliver(commit)

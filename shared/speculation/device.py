@@ -11,19 +11,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.errors import OutOfStep
-from shared.speculation.messages import Commit, Propose
+from shared.speculation.messages import Commit, Propose, agreement
+
+
+def reach(window: int, admitted: int | None, in_flight: int | None) -> int:
+    """How long a path is worth drafting, from 1 to `window`.
+
+    When the path arrives, the edge has committed `in_flight` tokens of it and a step runs, which may commit `admitted`
+    more and its own; the step after that looks at `admitted`, at one at least, so that a look at one finds one. Without
+    a limit (admitted is None), or before anything was measured (in_flight is None), the window, unless none is looked
+    at.
+    """
+    if admitted is None or (in_flight is None and admitted > 0):
+        return window
+    return min(window, (in_flight or 0) + (admitted + 1) + max(1, admitted))
 
 
 class DeviceConversation:
     """One answer as the device sees it.
 
     `version` changes whenever the path is dropped: a forward begun under an older version drafts for a dead path.
+    `admitted`: how many proposals the edge last said a step will look at; None: no limit beside the window.
     """
 
     def __init__(self, window: int, committed: Sequence[int] = ()) -> None:
         self.committed = list(committed)
         self.path: list[int] = []
         self.version = 0
+        self.admitted: int | None = None
         self._window = window
         self._sent = 0
         self._told = len(self.committed)
@@ -33,19 +48,29 @@ class DeviceConversation:
         """How many ids more may be drafted now."""
         return self._window - len(self.path)
 
-    def hear(self, commit: Commit) -> None:
-        """Take a commit. Raises OutOfStep if it does not follow what was committed before."""
+    def wanted(self, in_flight: int | None) -> int:
+        """How many ids more are worth drafting now, if the edge commits so many while a word travels both ways."""
+        return reach(self._window, self.admitted, in_flight) - len(self.path)
+
+    def hear(self, commit: Commit) -> int:
+        """Take a commit. How many ids of the path were wrong or followed a wrong one, and are thrown away.
+
+        Raises OutOfStep if the commit does not follow what was committed before.
+        """
         if commit.start != len(self.committed):
             raise OutOfStep(f"commit.start is {commit.start}: the device holds {len(self.committed)} committed tokens")
-        count = len(commit.ids)
+        count, agreeing = len(commit.ids), agreement(self.path, commit.ids)
         self.committed.extend(commit.ids)
-        if self.path[:count] == list(commit.ids):
+        self.admitted = commit.admitted
+        if agreeing == count:
             self.path = self.path[count:]
             self._sent = max(0, self._sent - count)
-        else:
-            self.path = []
-            self._sent = 0
-            self.version += 1
+            return 0
+        dropped = len(self.path) - agreeing
+        self.path = []
+        self._sent = 0
+        self.version += 1
+        return dropped
 
     def draft(self, token: int, version: int) -> bool:
         """Put `token` at the end of the path, unless the path it was drafted for is gone. Says whether it did."""

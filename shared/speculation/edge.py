@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from shared.errors import InvalidValue, OutOfStep, Unsupported
-from shared.speculation.messages import Commit, Pace, Propose, Timings
+from shared.speculation.messages import Commit, Pace, Propose, Timings, agreement
 
 NO_TIMINGS = Timings()
 
@@ -89,13 +89,18 @@ class EdgeConversation:
             return False
         return pace is Pace.EAGER or self.yielded or bool(self._proposals())
 
-    def commit(self, verified: Pending, ids: Sequence[int], timings: Timings = NO_TIMINGS) -> Commit:
-        """Add what a step on `verified` brought: a prefix of its ids and at most one more."""
+    def commit(
+        self, verified: Pending, ids: Sequence[int], timings: Timings = NO_TIMINGS, admitted: int | None = None
+    ) -> Commit:
+        """Add what a step on `verified` brought: a prefix of its ids and at most one more.
+
+        `admitted`: how many proposals a step will look at, for the device to know; None: no limit beside the window.
+        """
         if verified.start != len(self.committed):
             raise ValueError(f"a step from {verified.start} cannot commit after {len(self.committed)} tokens")
-        accepted = _agreement(verified.ids, ids)
+        accepted = agreement(verified.ids, ids)
         self.committed.extend(ids)
-        return Commit(verified.start, tuple(ids), (accepted,), verified.heard, None, timings)
+        return Commit(verified.start, tuple(ids), (accepted,), verified.heard, admitted, timings)
 
     def resume(self, seen: int) -> Commit:
         """A new stream of a device that has `seen` tokens: both ends hold the committed text, nothing is in flight."""
@@ -130,12 +135,3 @@ class EdgeConversation:
                 raise InvalidValue("propose.ids", token, f"the target's ids are below {self._rules.rows}")
             if token in self._rules.placeholder_ids:
                 raise InvalidValue("propose.ids", token, "stands for a picture and cannot be part of an answer")
-
-
-def _agreement(proposals: Sequence[int], ids: Sequence[int]) -> int:
-    count = 0
-    for proposal, token in zip(proposals, ids, strict=False):
-        if proposal != token:
-            break
-        count += 1
-    return count

@@ -6,6 +6,7 @@ Positions count output tokens of this answer, from 0. Interval of a commit: `[st
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -98,3 +99,13 @@ class Finished:
 
     reason: FinishReason
     length: int
+
+
+def agreement(some: Sequence[int], others: Sequence[int]) -> int:
+    """How many ids from the first on are equal."""
+    count = 0
+    for left, right in zip(some, others, strict=False):
+        if left != right:
+            break
+        count += 1
+    return count

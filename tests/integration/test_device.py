@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -11,9 +11,11 @@ import pytest
 
 from device_client.client import Client
 from edge_server.engine.events import Look, Observer, Step
-from shared.speculation.messages import FinishReason
+from shared.speculation.messages import Commit, Finished, FinishReason, Propose
 from shared.vlm.port import Vlm
 from shared.vlm.toy import ToyVlm
+from shared.wire.codec import FromDevice
+from tests.support.hostile_edge import OPENED, HostileEdge
 from tests.support.system import (
     a_picture,
     alone,
@@ -27,6 +29,7 @@ from tests.support.system import (
     nothing_alive,
     toy_draft,
     toy_target,
+    whole,
 )
 from tests.support.toys import Steps
 
@@ -71,6 +74,28 @@ async def test_a_draft_that_is_always_wrong_or_always_right_changes_nothing(pace
         assert all(step.stood == step.admitted for step in steps)
     assert result.figures.tokens == sum(step.committed for step in steps)
     assert result.figures.accepted_per_step == sum(step.stood for step in steps) / result.figures.steps
+
+
+async def test_a_device_whose_proposals_are_not_looked_at_drafts_one_at_a_time() -> None:
+    heard: list[Propose] = []
+
+    def commit_one(message: FromDevice) -> Iterator[Commit | Finished]:
+        if isinstance(message, Propose) and message.ids and message.seen:  # what was drafted earlier is overtaken
+            heard.append(message)
+            token = message.ids[0] if message.seen % 3 else 255  # every third is not what was proposed
+            yield Commit(message.seen, (token,), (0,), admitted=0)
+            if message.seen + 1 == OPENED.sampling.max_tokens:
+                yield Finished(FinishReason.LENGTH, message.seen + 1)
+
+    async with (
+        HostileEdge([OPENED, Commit(0, (255,), (0,), admitted=0)], commit_one) as hostile,
+        device(f"127.0.0.1:{hostile.port}", toy_draft()) as client,
+    ):
+        result = await whole(await client.ask(asked("do you look?", temperature=1.0)))  # no draft before Opened
+    assert [propose.seen for propose in heard] == list(range(1, OPENED.sampling.max_tokens))
+    assert {propose.base + len(propose.ids) - propose.seen for propose in heard} == {1}
+    stood = sum(propose.seen % 3 > 0 for propose in heard)
+    assert result.figures.thrown_away == result.figures.drafted - stood
 
 
 @pytest.mark.parametrize("held_in", ["its first look", "the middle"])

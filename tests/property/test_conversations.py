@@ -25,6 +25,8 @@ def settings(first: int, pace: Pace) -> list[Setting]:
             max_ahead=rng.choice([1, 2, 5, 64]),
             pace=pace,
             hostility=rng.choice([0.0, 0.01, 0.05]),
+            admitted=rng.choice([(None,), (0,), (1,), (3,), (None, 0, 1, 2, 5, 99)]),
+            in_flight=rng.choice([None, 0, 1, 7]),
         )
         for i in range(RUNS)
     ]

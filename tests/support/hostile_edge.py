@@ -1,8 +1,8 @@
-"""An edge that breaks the rules, for a device that must not break with it."""
+"""An edge that says what it was told to say, for a device that must not break with it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import grpc
 from edge_server.service import SERVICE
 from shared.speculation.messages import Pace
 from shared.speculation.request import SamplingParameters
-from shared.wire.codec import FromEdge, encode_info, encode_response
+from shared.wire.codec import FromDevice, FromEdge, decode_request, encode_info, encode_response, parse_request
 from shared.wire.handshake import Limits, Opened, Rule, ServerInfo
 from tests.support.system import (
     toy_target,
@@ -22,12 +22,18 @@ OPENED = Opened(b"s" * 16, b"t" * 16, PARAMETERS, 5, 0, 256, (1,), 16, Pace.EAGE
 
 
 class HostileEdge:
-    """An edge that says on every stream what it was told to say. Use as `async with`."""
+    """An edge that says on every stream what it was told to say. Use as `async with`.
 
-    def __init__(self, script: Iterable[FromEdge | bytes]) -> None:
+    `reply`: what it goes on to say to each word of the device; without, the stream ends with the script.
+    """
+
+    def __init__(
+        self, script: Iterable[FromEdge | bytes], reply: Callable[[FromDevice], Iterable[FromEdge]] | None = None
+    ) -> None:
         self.port = 0
         self.streams = 0
         self._script = list(script)
+        self._reply = reply
         self._server = grpc.aio.server()
 
     async def __aenter__(self) -> HostileEdge:
@@ -48,6 +54,10 @@ class HostileEdge:
         await anext(aiter(requests))
         for message in self._script:
             await context.write(message if isinstance(message, bytes) else encode_response(message).SerializeToString())
+        if self._reply is not None:
+            async for data in requests:
+                for message in self._reply(decode_request(parse_request(data), Limits())):
+                    await context.write(encode_response(message).SerializeToString())
 
     async def _info(self, _: bytes, __: Any) -> bytes:
         info = toy_target().info

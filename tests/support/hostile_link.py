@@ -34,6 +34,8 @@ class Setting:
     pace: Pace
     hostility: float  # share of events that cut, or lose the edge
     length: int = 40
+    admitted: tuple[int | None, ...] = (None,)  # what commits say of how many proposals a step will look at
+    in_flight: int | None = None  # what the device believes to be in flight
 
     def target(self, ids: Sequence[int]) -> int:
         ends = len(ids) >= self.length - 1 or (len(ids) > 3 and hashed(("end", self.seed), ids, self.length) == 0)
@@ -109,7 +111,12 @@ class Run:
 
     def _friendly_events(self) -> list[Callable[[], None]]:
         device, text = self.device, self.device.committed + self.device.path
-        drafting = device.room > 0 and END not in device.path and not self.resuming and self.connected
+        drafting = (
+            device.wanted(self.setting.in_flight) > 0
+            and END not in device.path
+            and not self.resuming
+            and self.connected
+        )
         ended = bool(self.edge.committed) and self.edge.committed[-1] == END
         stepping = not ended and self.connected and self.edge.may_step(self.setting.pace)
         told = len(device.committed) == device._told and device._sent == len(device.path)
@@ -152,7 +159,7 @@ class Run:
             text.append(self.setting.target(text))
             if text[-1] != proposal or text[-1] == END:
                 break
-        commit = self.edge.commit(pending, text[pending.start :])
+        commit = self.edge.commit(pending, text[pending.start :], admitted=self.rng.choice(self.setting.admitted))
         self.step = None
         if self.connected:
             self.down.append(commit)

@@ -62,3 +62,18 @@ def test_a_lead_brings_tokens_with_the_first_commit_no_later_than_without() -> N
     early = Times(draft=20 * MS, step=(50 * MS,), round_trip=30 * MS, lead=0.3)
     matches = drawn(0.9, 100)
     assert foretell(matches, early).seconds <= foretell(matches, base).seconds
+
+
+@pytest.mark.parametrize("round_trip", [1, 20, 60, 200])
+@pytest.mark.parametrize("share", [0.0, 0.75, 0.92, 1.0])
+@pytest.mark.parametrize(("step", "draft"), [(190, 55), (40, 1)])
+def test_to_tell_the_device_how_many_are_looked_at_slows_nobody(
+    step: float, draft: float, share: float, round_trip: float
+) -> None:
+    curve = tuple((step + 4 * more) * MS for more in range(17))  # tokens cost a little: not all are looked at
+    times = Times(draft * MS, curve, round_trip * MS)
+    told, untold = (
+        sum(foretell(drawn(share, 600, seed), times, Reach(told=told)).seconds for seed in range(3))
+        for told in (True, False)
+    )
+    assert told < 1.02 * untold

@@ -44,8 +44,8 @@ def test_drafts_are_timed_from_the_first_one_on() -> None:
 
 def test_a_round_trip_is_what_the_edge_did_not_hold() -> None:
     recorder = Recorder(begin=0.0)
-    recorder.proposed(1.0)
-    recorder.proposed(2.0)
+    recorder.flight.proposed(1.0)
+    recorder.flight.proposed(2.0)
     recorder.committed(Commit(0, (1,), (0,), heard=2, timings=Timings(step_us=30_000, held_us=200_000)), 2.5)
     figures = recorder.figures()
     assert figures.rtt_ms == pytest.approx(300)
@@ -54,12 +54,23 @@ def test_a_round_trip_is_what_the_edge_did_not_hold() -> None:
 
 def test_proposes_of_an_older_stream_are_not_taken_for_those_of_a_new_one() -> None:
     recorder = Recorder(begin=0.0)
-    recorder.proposed(1.0)
-    recorder.new_stream()
+    recorder.flight.proposed(1.0)
+    recorder.flight.new_stream()
     recorder.committed(Commit(0, (1,), (0,), heard=1), 9.0)
-    recorder.proposed(10.0)
+    recorder.flight.proposed(10.0)
     recorder.committed(Commit(1, (1,), (0,), heard=1), 10.5)
     assert recorder.figures().rtt_ms == pytest.approx(500)
+
+
+def test_what_was_drafted_and_thrown_away_is_counted() -> None:
+    recorder = Recorder(begin=0.0)
+    for _ in range(5):
+        recorder.drafted(0.0, 0.01)
+    recorder.dropped(2)
+    recorder.dropped(1)
+    figures = recorder.figures()
+    assert (figures.drafted, figures.thrown_away) == (5, 3)
+    assert "5 drafted, 3 thrown away" in figures.line()
 
 
 def test_bytes_are_told_by_direction_and_kind() -> None:

@@ -10,14 +10,14 @@ import pytest
 from edge_server.engine.batch import Batch, Batching
 from edge_server.engine.cost import Experience
 from edge_server.engine.offers import Offers
-from edge_server.engine.port import News, Request
+from edge_server.engine.port import Request
 from edge_server.engine.session import Session
 from edge_server.engine.sights import Sights
-from shared.errors import CovspecError
 from shared.speculation.edge import Rules
-from shared.speculation.messages import Commit, Pace, Propose
+from shared.speculation.messages import Pace, Propose
 from shared.speculation.request import Message, Picture, SamplingWish, Text
 from shared.vlm.toy import ToyVlm
+from tests.support import batches
 from tests.support.system import toy_target
 
 
@@ -25,38 +25,27 @@ def forget(_: object) -> None:
     """Nobody reads the news."""
 
 
-def session(vlm: ToyVlm, text: str, told: list[News | CovspecError] | None = None) -> Session:
-    wish = SamplingWish(temperature=0, ignore_eos=True, max_tokens=50)
-    request = Request((Message("user", (Text(text),)),), (), wish, 0, Pace.EAGER)
-    offers = Offers(Rules(16, 100, vlm.info.rows), (), monotonic)
-    deliver = (told if told is not None else []).append
-    made = Session.prepare(vlm, request, offers, deliver, Experience())
-    made.begin(vlm.see(made.prompt))
-    return made
-
-
 def step(vlm: ToyVlm, batch: Batch, ready: list[Session]) -> list[Session]:
-    plan = batch.choose(ready)
-    rows = vlm.step([work.block for work in plan.works])
-    batch.saw(plan, 0.01, 100)
-    for (each, work), logits in zip(plan.chosen, rows, strict=True):
-        each.done(work, logits, 0.01)
-    return [each for each, _ in plan.chosen]
+    return [each for each, _ in batches.step(vlm, batch, ready).chosen]
+
+
+def session(vlm: ToyVlm, text: str) -> Session:
+    return batches.session(vlm, text).session
 
 
 def test_a_long_prompt_enters_in_chunks_while_others_go_on() -> None:
     vlm, batch = toy_target(), Batch(Batching(prefill_chunk=4))
-    told: list[News | CovspecError] = []
-    running = session(vlm, "hello", told)
+    told = batches.session(vlm)
+    running = told.session
     while running.prefilling:
         step(vlm, batch, [running])
     long = session(vlm, "many words " * 10)
-    steps, before = 0, len(told)
+    steps, before = 0, len(told.commits)
     while long.prefilling:
         assert step(vlm, batch, [running, long]) == [running, long]
         steps += 1
     assert steps == -(-long.terms.prompt_tokens // 4)
-    assert len(told) - before == steps
+    assert len(told.commits) - before == steps
 
 
 def test_one_prompt_at_a_time_enters() -> None:
@@ -96,18 +85,12 @@ def test_proposals_are_looked_at_unless_they_are_switched_off(proposals: bool, l
 
 def test_a_target_that_is_compute_bound_stops_looking_at_proposals() -> None:
     vlm, batch = toy_target(), Batch(Batching())
-    told: list[News | CovspecError] = []
-    running = session(vlm, "hello", told)
+    told = batches.session(vlm)
     looked_at = []
     for _ in range(45):
-        committed = sum(len(news.ids) for news in told if isinstance(news, Commit))
-        running.offers.hear(Propose(committed, committed, (40, 41, 42, 43)))
-        plan = batch.choose([running])
-        (work,) = plan.works
-        (rows,) = vlm.step([work.block])
+        told.propose((40, 41, 42, 43))
+        (work,) = batches.step(vlm, batch, [told.session], lambda load: 0.01 * load.tokens).works
         looked_at.append(len(work.block.ids) - 1)
-        batch.saw(plan, 0.01 * len(work.block.ids), 100)
-        running.done(work, rows, 0.01)
     assert max(looked_at[1:10]) == 4
     assert min(looked_at[1:10]) == 0
     assert sum(looked_at[-20:]) <= 2

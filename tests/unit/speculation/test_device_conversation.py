@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared.errors import OutOfStep
-from shared.speculation.device import DeviceConversation
+from shared.speculation.device import DeviceConversation, reach
 from shared.speculation.messages import Commit, Propose
 
 
@@ -128,3 +130,54 @@ def test_what_was_given_as_committed_is_not_changed() -> None:
     conversation = DeviceConversation(4, given)
     conversation.hear(Commit(2, (3,)))
     assert given == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("admitted", "in_flight", "length"),
+    [
+        (None, None, 16),  # no limit was said
+        (None, 3, 16),
+        (5, None, 16),  # nothing was measured
+        (0, None, 2),  # none is looked at
+        (0, 0, 2),  # one for the step that runs, and one so that a look at one finds one
+        (0, 3, 5),
+        (1, 3, 6),
+        (5, 0, 11),
+        (5, 3, 14),
+        (6, 3, 16),
+        (99, 0, 16),
+        (0, 99, 16),
+    ],
+)
+def test_a_path_reaches_as_far_as_the_next_step_looks_behind_the_one_that_runs(
+    admitted: int | None, in_flight: int | None, length: int
+) -> None:
+    assert reach(16, admitted, in_flight) == length
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.integers(1, 64), st.none() | st.integers(0, 2**32), st.none() | st.integers(0, 10**9))
+def test_a_path_is_never_empty_nor_beyond_the_window(window: int, admitted: int | None, in_flight: int | None) -> None:
+    assert 1 <= reach(window, admitted, in_flight) <= window
+
+
+def test_a_device_drafts_no_further_than_the_edge_last_said() -> None:
+    conversation = device(1, 2, 3, window=16)
+    assert conversation.wanted(0) == 13
+    conversation.hear(Commit(0, (1,), admitted=3))
+    assert conversation.wanted(None) == 14
+    assert conversation.wanted(0) == 5
+    assert conversation.wanted(2) == 7
+    conversation.hear(Commit(1, (2,), admitted=0))
+    assert (conversation.path, conversation.wanted(0)) == ([3], 1)
+    conversation.hear(Commit(2, (9,), admitted=0))
+    assert conversation.wanted(0) == 2
+    conversation.hear(Commit(3, (9,)))
+    assert conversation.wanted(0) == 16
+
+
+@pytest.mark.parametrize(
+    ("ids", "dropped"), [((1,), 0), ((1, 2, 3), 0), ((9,), 3), ((1, 9), 2), ((1, 2, 9), 1), ((1, 2, 3, 4), 0)]
+)
+def test_what_is_thrown_away_is_what_the_text_left_no_place_for(ids: tuple[int, ...], dropped: int) -> None:
+    assert device(1, 2, 3).hear(Commit(0, ids)) == dropped

@@ -1,0 +1,104 @@
+"""How many proposals a step will look at, as the device is told: what the cost rule says of a whole window."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from edge_server.engine.batch import WARM_UP, Batch, Batching
+from edge_server.engine.cost import Load
+from edge_server.engine.events import Look
+from tests.support.batches import WINDOW, Told, session, step
+from tests.support.system import alone, asked, toy_target
+
+
+def cost(load: Load, fixed: float, token: float) -> float:
+    return fixed + token * load.tokens
+
+
+FREE = partial(cost, fixed=0.1, token=1e-6)  # memory is the limit
+DEAR = partial(cost, fixed=1e-6, token=0.1)  # computing is
+MIDDLING = partial(cost, fixed=0.1, token=0.004)
+
+
+def steps(count: int, cost: partial[float], *told: Told, offer: int = WINDOW, proposals: bool = True) -> None:
+    """Steps in which each device offers so many wrong ids; the steps cost what `cost` says."""
+    vlm, batch = toy_target(), Batch(Batching(proposals=proposals))
+    for each in told:
+        step(vlm, batch, [each.session], cost)  # takes the prompt
+    for _ in range(count):
+        step(vlm, batch, [each.session for each in told], cost)
+        for each in told:
+            each.propose([40] * offer)
+
+
+def test_nothing_is_said_while_the_engine_learns() -> None:
+    told = session(toy_target())
+    steps(WARM_UP, FREE, told)
+    assert [commit.admitted for commit in told.commits] == [None] * (1 + WARM_UP)
+
+
+def test_a_device_that_offered_nothing_is_told_of_a_whole_window() -> None:
+    told = session(toy_target())
+    steps(WARM_UP + 1, FREE, told, offer=0)
+    assert told.commits[-1].admitted == WINDOW
+
+
+def test_a_window_is_not_looked_at_further_than_the_edge_may_run_ahead() -> None:
+    told = session(toy_target(), max_ahead=5)
+    steps(WARM_UP + 1, FREE, told, offer=0)
+    assert told.commits[-1].admitted == 4
+
+
+def test_a_compute_bound_target_says_that_it_looks_at_none() -> None:
+    told = session(toy_target())
+    steps(WARM_UP + 20, DEAR, told)
+    assert told.commits[-1].admitted == 0
+
+
+def test_without_proposals_none_is_looked_at_from_the_first_commit_on() -> None:
+    told = session(toy_target())
+    steps(5, FREE, told, proposals=False)
+    assert [commit.admitted for commit in told.commits] == [0] * 6
+
+
+@pytest.mark.parametrize("cost", [FREE, MIDDLING, DEAR])
+def test_what_is_said_is_what_is_looked_at_if_a_whole_window_comes(cost: partial[float]) -> None:
+    vlm, batch, told = toy_target(), Batch(Batching()), session(toy_target())
+    looks = 0
+    for _ in range(120):
+        plan = step(vlm, batch, [told.session], cost)
+        (offer,) = [work.offer for work in plan.works]
+        assert offer is not None
+        if plan.look is Look.RULE and offer.waiting == WINDOW:
+            assert told.commits[-1].admitted == len(offer.pending.ids)
+            looks += 1
+        told.propose([40] * WINDOW)
+    assert looks > 50
+
+
+def test_the_others_are_taken_as_they_are() -> None:
+    told, other = session(toy_target()), session(toy_target(), "another")
+    right = alone(toy_target(), asked("another", ignore_eos=True, max_tokens=900))
+    vlm, batch = toy_target(), Batch(Batching())
+    said: dict[int, set[int | None]] = {0: set(), WINDOW: set()}
+    for each in (told, other):
+        step(vlm, batch, [each.session], MIDDLING)
+    for number in range(4 * WARM_UP):
+        offered = WINDOW if number % 4 < 2 else 0
+        other.propose(right[other.session.offers.length :][:offered])
+        before = told.session.verdict
+        step(vlm, batch, [told.session, other.session], MIDDLING)
+        if told.session.verdict is not before:
+            said[offered].add(told.commits[-1].admitted)
+    assert said[0] == {0}  # who has no proposals is not made slower
+    assert max(count or 0 for count in said[WINDOW]) > 0
+
+
+def test_each_session_of_many_is_told_anew_in_its_turn() -> None:
+    told = [session(toy_target(), f"number {number}") for number in range(5)]
+    steps(WARM_UP + 30, FREE, *told)
+    judged_at = [each.session.verdict.step for each in told]
+    assert max(judged_at) - min(judged_at) == len(told) - 1
+    assert all(each.commits[-1].admitted is not None for each in told)
