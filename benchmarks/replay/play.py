@@ -74,6 +74,7 @@ async def play(address: str, edge_pid: int, load: Load) -> Round:
         for channel in channels:
             stack.push_async_callback(channel.close)
         info = await server_info(channels[0])
+        await ReplayedDevice(channels[0], info, load.manner).answer(load.recordings[0])  # to warm up
         players = [ReplayedDevice(channel, info, load.manner) for channel in channels]
         begin, used = monotonic(), (cpu_seconds(edge_pid), cpu_seconds(os.getpid()))
         async with asyncio.TaskGroup() as together:
