@@ -54,7 +54,7 @@ def gumbel(
 
     `seed` is a 64-bit key. g = -log(-log((x + 0.5) / 2**32)) with x the id's 32 bits.
     """
-    every = ids // 4
+    every = ids >> 2
     news = np.diff(every, prepend=-1) != 0  # neighbours share a block, which is drawn once
     blocks = every[news].astype(np.uint64)
 
@@ -62,7 +62,7 @@ def gumbel(
         return np.full_like(blocks, word)
 
     counter = (constant(position), blocks, constant(choice), constant(domain))
-    lanes = np.stack(philox(counter, (seed & 0xFFFFFFFF, seed >> 32)))
-    bits = lanes[ids % 4, np.cumsum(news) - 1]
+    lanes = np.stack(philox(counter, (seed & 0xFFFFFFFF, seed >> 32)), axis=1).ravel()
+    bits = lanes[4 * np.cumsum(news) - 4 + (ids & 3)]
     uniform: NDArray[np.float64] = (bits.astype(np.float64) + 0.5) / 2.0**32
     return -np.log(-np.log(uniform))
