@@ -33,17 +33,21 @@ class Load:
 
 @dataclass(frozen=True)
 class Round:
-    """What came of it. `rates`: each device's tokens a second. Shares: CPU seconds a second of the whole round."""
+    """What came of it. `rates`: each device's tokens a second. Shares: CPU seconds a second of the whole round.
+
+    `tokens_per_cpu_second`: of the edge; what a machine says that does something else meanwhile.
+    """
 
     HEADLINE: ClassVar[str] = (
         "devices  tok/s in all  of one  each: least  mean  most  least/mean  "
-        "accepted/step  edge CPU  devices' CPU  exact"
+        "accepted/step  edge CPU  devices' CPU  tok/edge CPU s  exact"
     )
 
     rates: tuple[float, ...]
     accepted_per_step: float
     edge_share: float
     devices_share: float
+    tokens_per_cpu_second: float
     exact: int
     differing: int
 
@@ -54,6 +58,7 @@ class Round:
             f"{len(self.rates):7}  {sum(self.rates):12.1f}  {sum(self.rates) / sum(alone.rates):5.2f}x  "
             f"{min(self.rates):11.1f}  {mean:4.1f}  {max(self.rates):4.1f}  {min(self.rates) / mean:10.2f}  "
             f"{self.accepted_per_step:13.2f}  {self.edge_share:8.0%}  {self.devices_share:12.0%}  "
+            f"{self.tokens_per_cpu_second:14.1f}  "
             f"{self.exact} of {self.exact + self.differing}"
         )
 
@@ -81,16 +86,14 @@ async def play(address: str, edge_pid: int, load: Load) -> Round:
             for number, player in enumerate(players):
                 together.create_task(_loop(player, load, number * len(load.recordings) // load.devices))
         seconds = monotonic() - begin
-        edge_share, devices_share = (
-            (now - before) / seconds
-            for now, before in zip((cpu_seconds(edge_pid), cpu_seconds(os.getpid())), used, strict=True)
-        )
+        edge_seconds, devices_seconds = cpu_seconds(edge_pid) - used[0], cpu_seconds(os.getpid()) - used[1]
     diaries = [player.diary for player in players]
     return Round(
         rates(diaries),
         sum(diary.accepted for diary in diaries) / sum(diary.steps for diary in diaries),
-        edge_share,
-        devices_share,
+        edge_seconds / seconds,
+        devices_seconds / seconds,
+        sum(count for diary in diaries for _, count in diary.arrivals) / max(edge_seconds, 0.01),  # a tick of the clock
         sum(diary.exact for diary in diaries),
         sum(diary.differing for diary in diaries),
     )

@@ -75,7 +75,7 @@ async def ping(channel: grpc.aio.Channel, info: ServerInfo, known: Known, times:
             length = len(conversation.committed)
             for token in known.ids[length : length + window]:
                 conversation.draft(token, conversation.version)
-            if (propose := conversation.outgoing()) is not None:
+            if conversation.path and (propose := conversation.outgoing()) is not None:
                 said = monotonic()
                 link.post(propose)
                 proposes, waiting = proposes + 1, True
