@@ -24,6 +24,9 @@ _HALF = np.uint64(32)
 # SPAN * temperature below the best cannot win.
 SPAN = 26.01
 
+# Ids drawn at once: their arrays stay below 128 KiB. Larger ones the allocator may fetch from the system each time.
+_CHUNK = 8192
+
 
 class Domain(enum.IntEnum):
     """What a draw is for; draws of different domains are independent."""
@@ -54,13 +57,18 @@ def gumbel(
 
     `seed` is a 64-bit key. g = -log(-log((x + 0.5) / 2**32)) with x the id's 32 bits.
     """
-    blocks = (ids // 4).astype(np.uint64)
+    if len(ids) > _CHUNK:
+        chunks = (ids[begin : begin + _CHUNK] for begin in range(0, len(ids), _CHUNK))
+        return np.concatenate([gumbel(seed, position, chunk, choice, domain) for chunk in chunks])
+    every = ids >> 2
+    news = np.diff(every, prepend=-1) != 0  # neighbours share a block, which is drawn once
+    blocks = every[news].astype(np.uint64)
 
     def constant(word: int) -> Words:
         return np.full_like(blocks, word)
 
     counter = (constant(position), blocks, constant(choice), constant(domain))
-    lanes = np.stack(philox(counter, (seed & 0xFFFFFFFF, seed >> 32)))
-    bits = lanes[ids % 4, np.arange(len(ids))]
-    uniform = (bits.astype(np.float64) + 0.5) / 2.0**32
+    lanes = np.stack(philox(counter, (seed & 0xFFFFFFFF, seed >> 32)), axis=1).ravel()
+    bits = lanes[4 * np.cumsum(news) - 4 + (ids & 3)]
+    uniform: NDArray[np.float64] = (bits.astype(np.float64) + 0.5) / 2.0**32
     return -np.log(-np.log(uniform))

@@ -148,3 +148,12 @@ def test_neighbours_are_not_alike(other: dict[str, int]) -> None:
     ]
     left, right = np.concatenate(plain), np.concatenate(beside)
     assert abs(np.corrcoef(left, right)[0, 1]) < 4 / math.sqrt(len(left))
+
+
+def test_what_is_drawn_for_an_id_does_not_depend_on_how_many_are_drawn() -> None:
+    ids = np.arange(1, 60_000, 3)
+    together = gumbel(5, 7, ids)
+    assert together.tolist() == np.concatenate([gumbel(5, 7, part) for part in np.array_split(ids, 7)]).tolist()
+    some = ids[::997]
+    assert gumbel(5, 7, some).tolist() == together[::997].tolist()
+    assert gumbel(5, 7, some[::-1]).tolist() == together[::997][::-1].tolist()
