@@ -9,17 +9,18 @@ from pathlib import Path
 
 import uvloop
 
-from device_client.answer import Question
+from device_client.answer import Answer, Piece, Question
 from device_client.client import Client
 from device_client.config import DeviceConfig
 from device_client.local import local_pieces
 from device_client.perceive import perceive
 from device_client.show import Screen
 from shared.demo.pair import draft_folder
-from shared.errors import Unavailable
+from shared.errors import Overloaded, Unavailable
 from shared.speculation.request import SamplingWish
 from shared.vlm.load import load, set_threads
 from shared.vlm.port import Vlm
+from shared.wire.handshake import Queued
 
 
 @dataclass(frozen=True)
@@ -45,21 +46,34 @@ def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
 
 async def _ask(question: Question, config: DeviceConfig, draft: Vlm, screen: Screen) -> None:
     async with Client(config, draft) as client:
+        said = False
         try:
-            answer = await client.ask(question)
-        except Unavailable as gone:
-            if config.fallback == "error":
-                raise Unavailable(f"the edge {config.edge} cannot be reached: {str(gone).strip()}") from None
-            screen.note(f"the edge {config.edge} cannot be reached: {str(gone).strip()}")
+            answer = await _reach(client, question, config)
+            screen.legend()
+            async with aclosing(answer.events()) as events:
+                async for event in events:
+                    match event:
+                        case Queued(place):
+                            screen.queued(place)
+                        case Piece():
+                            said = True
+                            screen.piece(event)
+        except (Unavailable, Overloaded) as refused:
+            if said or config.fallback == "error":
+                raise
+            screen.note(str(refused))
             screen.note("the draft answers alone, less well than the target would")
             await _show_local(question, draft, client, screen)
             return
-        screen.legend()
-        async with aclosing(answer.pieces()) as pieces:
-            async for piece in pieces:
-                screen.piece(piece)
         assert answer.result is not None
         screen.end(answer.result, answer.result.text)
+
+
+async def _reach(client: Client, question: Question, config: DeviceConfig) -> Answer:
+    try:
+        return await client.ask(question)
+    except Unavailable as gone:
+        raise Unavailable(f"the edge {config.edge} cannot be reached: {str(gone).strip()}") from None
 
 
 async def _show_local(question: Question, draft: Vlm, client: Client, screen: Screen) -> None:

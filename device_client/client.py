@@ -6,6 +6,7 @@ Guarantees: what two models share is checked before the first question; the even
 from __future__ import annotations
 
 import asyncio
+import random
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from time import monotonic
@@ -64,6 +65,6 @@ class Client:
         )
         references = tuple(ImageReference.of(data) for data in question.encoded)
         opening = Open(question.messages, references, question.sampling, profile)
-        route = Route(self._channel, lambda: connect(config.edge), config.reconnect_seconds)
+        route = Route(self._channel, lambda: connect(config.edge), config.reconnect_seconds, random.random)
         session = EdgeSession(opening, question.encoded, info, route, Recorder(begin))
         return Answer(question, session, DraftModel(self._vlm, self.thread, common, config.window, config.drafting))
