@@ -37,7 +37,7 @@ class DeviceConfig:
     device: str = "cpu"
     """Where the draft runs: cpu, cuda, mps."""
     threads: int = 0
-    """CPU threads of the draft; 0: one for the tiny `demo`, else torch's choice."""
+    """CPU threads of the draft, fixed at the start; 0: one for the tiny `demo`, else torch's choice."""
 
     def __post_init__(self) -> None:
         host, _, port = self.edge.rpartition(":")

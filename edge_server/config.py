@@ -29,7 +29,7 @@ class EdgeConfig:
     device: str = "cpu"
     """Where the model runs: cpu, cuda, mps."""
     threads: int = 0
-    """CPU threads of the model; 0: one for the tiny `demo`, else torch's choice."""
+    """CPU threads of the model, fixed at the start; 0: one for the tiny `demo`, else torch's choice."""
     max_window: int = 32
     """Tokens that a device may hold beyond what it has seen committed."""
     max_ahead: int = 64

@@ -22,6 +22,7 @@ from edge_server.stream import Edge
 from edge_server.uploads import ImageStore, WaitingRoom
 from shared.errors import Unavailable
 from shared.vlm.port import Vlm
+from shared.vlm.threads import threads_here
 from shared.wire.handshake import Limits
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ class EdgeServer:
             raise
         self._service.edge = self._edge()
         await self._say(health_pb2.HealthCheckResponse.SERVING)
-        log.info("ready: %s (%s)", self._engine.info.name, self._engine.info.family)
+        log.info("ready: %s", await self._described())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -116,6 +117,16 @@ class EdgeServer:
     def _edge(self) -> Edge:
         limits = _limits(self._config, self._engine.info.context_length)
         return Edge(self._engine, self._sessions, self._store, self._waiting_room, limits, self._config.park_seconds)
+
+    async def _described(self) -> str:
+        """What runs here, as it holds: the threads are those that the engine's thread itself counts."""
+        info, config, threads = self._engine.info, self._config, await self._engine.ask(threads_here)
+        paces = ", ".join(pace.value for pace in self._engine.paces)
+        return (
+            f"{info.name} ({info.family}), threads {threads}, context {info.context_length},"
+            f" window {config.max_window}, batch {config.max_batch}, places {config.max_sessions},"
+            f" line {config.max_queue}, {paces if config.proposals else 'no proposals'}"
+        )
 
     async def _say(self, status: int) -> None:
         for name in ("", SERVICE):
