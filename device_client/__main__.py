@@ -26,6 +26,7 @@ def ask(
     *image_and_prompt: Annotated[str, Parameter(name="IMAGE... PROMPT", negative=())],
     json: Annotated[bool, Parameter(negative=())] = False,
     color: Literal["auto", "always", "never"] = "auto",
+    verbose: Annotated[bool, Parameter(negative=())] = False,
     config: DeviceConfig = DeviceConfig(),  # noqa: B008 - frozen
     sampling: SamplingOptions = SamplingOptions(),  # noqa: B008 - frozen
 ) -> int:
@@ -42,6 +43,8 @@ def ask(
         Print one JSON object with text, ids and figures instead of the streamed text.
     color
         Tell by colour what the edge had to say itself; auto: on a terminal.
+    verbose
+        Say on stderr what runs here and there, and each try after a break.
     """
     if not image_and_prompt or not image_and_prompt[-1].strip():
         raise InvalidValue("PROMPT", "", "say what you want to know: device-client ask IMAGE... PROMPT")
@@ -51,7 +54,7 @@ def ask(
     from device_client.show import Screen
 
     pictures = tuple(Path(name) for name in image_and_prompt[:-1])
-    wanted = Wanted(pictures, image_and_prompt[-1], sampling.wish())
+    wanted = Wanted(pictures, image_and_prompt[-1], sampling.wish(), verbose)
     return answer_on(wanted, config, Screen(color, as_json=json))
 
 

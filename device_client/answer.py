@@ -27,7 +27,7 @@ from shared.speculation.ending import TextStream
 from shared.speculation.messages import Commit, Finished, FinishReason, Yield
 from shared.speculation.request import Message, SamplingParameters, SamplingWish, resolve
 from shared.vlm.port import Vlm
-from shared.wire.handshake import Opened
+from shared.wire.handshake import Opened, Queued
 
 log = logging.getLogger(__name__)
 Value = TypeVar("Value")
@@ -85,7 +85,7 @@ class DraftModel:
 
 
 class Answer:
-    """An answer on its way: iterate over `pieces`; `result` is there after the last."""
+    """An answer on its way: iterate over `pieces`, or `events`, once; `result` is there after the last."""
 
     def __init__(self, question: Question, session: EdgeSession, draft: DraftModel) -> None:
         self.result: Result | None = None
@@ -101,9 +101,18 @@ class Answer:
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """The text as it is confirmed. Raises what ended the answer early."""
+        async with aclosing(self.events()) as events:
+            async for event in events:
+                if isinstance(event, Piece):
+                    yield event
+
+    async def events(self) -> AsyncGenerator[Piece | Queued, None]:
+        """The text as it is confirmed, and before it the place in line at a full edge whenever that changes."""
         said: list[str] = []
         async with aclosing(self._session.messages(self._conversation)) as messages, self._drafting():
             async for message in messages:
+                if isinstance(message, Queued):
+                    yield message
                 for piece in self._take(message):
                     said.append(piece.text)
                     yield piece

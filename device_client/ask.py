@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import logging
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uvloop
 
-from device_client.answer import Question
+from device_client.answer import Answer, Piece, Question
 from device_client.client import Client
 from device_client.config import DeviceConfig
 from device_client.local import local_pieces
 from device_client.perceive import perceive
 from device_client.show import Screen
 from shared.demo.pair import draft_folder
-from shared.errors import Unavailable
+from shared.errors import Overloaded, Unavailable
 from shared.speculation.request import SamplingWish
-from shared.vlm.load import load, set_threads
+from shared.vlm.load import load
 from shared.vlm.port import Vlm
+from shared.vlm.threads import pin_process, resolve_threads
+from shared.wire.handshake import Queued
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,17 @@ class Wanted:
     pictures: tuple[Path, ...]
     prompt: str
     sampling: SamplingWish
+    verbose: bool = False
 
 
 def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
     """Ask and show the answer; the exit code."""
     logging.basicConfig(level=logging.WARNING, format="device-client: %(message)s")
+    if wanted.verbose:
+        logging.getLogger("device_client").setLevel(logging.INFO)
     question = perceive(wanted.pictures, wanted.prompt, wanted.sampling)
-    set_threads(config.threads, config.draft)
+    config = replace(config, threads=resolve_threads(config.threads, config.draft))
+    pin_process(config.threads)
     with screen.busy(f"loading the draft {config.draft} …"):
         name = str(draft_folder()) if config.draft == "demo" else config.draft
         draft = load(name, config.dtype, config.device)
@@ -45,21 +53,37 @@ def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
 
 async def _ask(question: Question, config: DeviceConfig, draft: Vlm, screen: Screen) -> None:
     async with Client(config, draft) as client:
+        said = False
         try:
-            answer = await client.ask(question)
-        except Unavailable as gone:
-            if config.fallback == "error":
-                raise Unavailable(f"the edge {config.edge} cannot be reached: {str(gone).strip()}") from None
-            screen.note(f"the edge {config.edge} cannot be reached: {str(gone).strip()}")
+            answer = await _reach(client, question, config)
+            screen.legend()
+            async with aclosing(answer.events()) as events:
+                async for event in events:
+                    match event:
+                        case Queued(place):
+                            screen.queued(place)
+                        case Piece():
+                            said = True
+                            screen.piece(event)
+        except (Unavailable, Overloaded) as refused:
+            if said or config.fallback == "error":
+                raise
+            screen.note(str(refused))
             screen.note("the draft answers alone, less well than the target would")
             await _show_local(question, draft, client, screen)
             return
-        screen.legend()
-        async with aclosing(answer.pieces()) as pieces:
-            async for piece in pieces:
-                screen.piece(piece)
         assert answer.result is not None
         screen.end(answer.result, answer.result.text)
+
+
+async def _reach(client: Client, question: Question, config: DeviceConfig) -> Answer:
+    log.info("draft %s, threads %d, window %d, pace %s", config.draft, client.threads, config.window, config.pace)
+    try:
+        info = await client.info()
+        log.info("edge %s: %s (%s), %s", config.edge, info.model, info.family, info.limits)
+        return await client.ask(question)
+    except Unavailable as gone:
+        raise Unavailable(f"the edge {config.edge} cannot be reached: {str(gone).strip()}") from None
 
 
 async def _show_local(question: Question, draft: Vlm, client: Client, screen: Screen) -> None:

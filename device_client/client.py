@@ -6,6 +6,7 @@ Guarantees: what two models share is checked before the first question; the even
 from __future__ import annotations
 
 import asyncio
+import random
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from time import monotonic
@@ -23,6 +24,7 @@ from shared.speculation.messages import Pace
 from shared.speculation.prints import fit
 from shared.speculation.request import ImageReference
 from shared.vlm.port import Vlm
+from shared.vlm.threads import pin_thread, resolve_threads
 from shared.wire.handshake import DeviceProfile, Open, ServerInfo
 
 
@@ -30,7 +32,8 @@ class Client:
     """Asks the edge at `config.edge` with `draft` ahead of it. Use as `async with`."""
 
     def __init__(self, config: DeviceConfig, draft: Vlm) -> None:
-        self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="draft")
+        self.threads = resolve_threads(config.threads, draft.info.name)  # CPU threads of the draft
+        self.thread = ThreadPoolExecutor(1, "draft", pin_thread, (self.threads,))
         self._config = config
         self._vlm = draft
         self._channel: grpc.aio.Channel = connect(config.edge)
@@ -64,6 +67,6 @@ class Client:
         )
         references = tuple(ImageReference.of(data) for data in question.encoded)
         opening = Open(question.messages, references, question.sampling, profile)
-        route = Route(self._channel, lambda: connect(config.edge), config.reconnect_seconds)
+        route = Route(self._channel, lambda: connect(config.edge), config.reconnect_seconds, random.random)
         session = EdgeSession(opening, question.encoded, info, route, Recorder(begin))
         return Answer(question, session, DraftModel(self._vlm, self.thread, common, config.window, config.drafting))

@@ -27,15 +27,17 @@ class DeviceConfig:
     drafting: bool = True
     """Draft at all; --no-drafting lets the edge answer alone."""
     fallback: Literal["error", "local"] = "error"
-    """If the edge cannot be reached: fail, or answer with the draft alone."""
+    """If the edge cannot be reached, or has no place and no room in line, before the first word: fail, or answer with
+    the draft alone. Whoever has a place in line waits for it."""
     reconnect_seconds: float = 30.0
-    """Seconds after a break, without progress, after which the answer is given up."""
+    """Seconds after a break, or at a full edge, without progress, after which the answer is given up. A place in the
+    edge's line is progress."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the draft."""
     device: str = "cpu"
     """Where the draft runs: cpu, cuda, mps."""
     threads: int = 0
-    """CPU threads of the draft; 0: one for the tiny `demo`, else torch's choice."""
+    """CPU threads of the draft, fixed at the start; 0: one for the tiny `demo`, else torch's choice."""
 
     def __post_init__(self) -> None:
         host, _, port = self.edge.rpartition(":")

@@ -1,7 +1,7 @@
 """One answer's session with the edge over as many streams as it takes: opens, resumes, reopens.
 
 Guarantees: `messages` is one sequence whatever breaks; after a break the edge is told what the device holds, so that
-the sequence goes on where it stopped. It gives up after `patience` seconds without progress.
+the sequence goes on where it stopped. It gives up when the patience of its route is over (`patience`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import grpc
 
 from device_client.figures import Recorder
 from device_client.link import Link, server_info
+from device_client.patience import Patience
 from shared.errors import (
     CovspecError,
     EngineFailure,
@@ -29,20 +30,22 @@ from shared.errors import (
 from shared.speculation.device import DeviceConversation
 from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Yield
 from shared.wire.codec import FromEdge
-from shared.wire.handshake import ImageHeld, Open, Opened, Resume, ServerInfo
+from shared.wire.handshake import ImageHeld, Open, Opened, Queued, Resume, ServerInfo
 
 log = logging.getLogger(__name__)
-
-_FIRST_WAIT, _LONGEST_WAIT = 0.1, 1.0  # seconds between attempts, doubling
 
 
 @dataclass(frozen=True)
 class Route:
-    """How to reach the edge: `first`, an open channel of somebody else's, then new ones; `patience` in seconds."""
+    """How to reach the edge: `first`, an open channel of somebody else's, then new ones.
+
+    `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices.
+    """
 
     first: grpc.aio.Channel
     dial: Callable[[], grpc.aio.Channel]
     patience: float
+    chance: Callable[[], float]
 
 
 class EdgeSession:
@@ -60,6 +63,7 @@ class EdgeSession:
         self._route = route
         self._known = False  # the edge may know the session: resume before opening again
         self._welcomed = False  # on this stream
+        self._queued = False  # on this stream
         self._may_propose = False
         self._acknowledged = 0
         self._link: Link | None = None
@@ -89,11 +93,11 @@ class EdgeSession:
 
         To close it, or to cancel who reads it, tells the edge that nothing more is wanted.
         """
-        broken_since, failures = monotonic(), 0
+        patience = Patience(self._route.patience, self._route.chance)
         while True:
             length = len(conversation.committed)
             try:
-                async with aclosing(self._stream(conversation, fresh=failures > 0)) as stream:
+                async with aclosing(self._stream(conversation, fresh=patience.failures > 0)) as stream:
                     async for message in stream:
                         yield message
                         if isinstance(message, Finished):
@@ -103,14 +107,15 @@ class EdgeSession:
                 if not self._known:
                     raise
                 self._known = False
+                wait = patience.again()
             except (Unavailable, EngineFailure, Overloaded) as broken:
+                if self._queued:
+                    patience.queued()
                 if len(conversation.committed) > length:
-                    failures = 0
-                if failures == 0:
-                    broken_since = monotonic()
-                self._check_patience(broken, broken_since, failures)
-            await asyncio.sleep(min(_LONGEST_WAIT, _FIRST_WAIT * 2**failures) if failures else 0)
-            failures += 1
+                    patience.rewarded()
+                wait = patience.wait(broken, monotonic(), begun=self.opened is not None)
+                _tell(broken, wait, patience)
+            await asyncio.sleep(wait)
 
     async def _stream(self, conversation: DeviceConversation, *, fresh: bool) -> AsyncGenerator[FromEdge, None]:
         channel = self._route.dial() if fresh else self._route.first
@@ -141,7 +146,7 @@ class EdgeSession:
         self.recorder.flight.new_stream()
         self._acknowledged = len(conversation.committed)
         self._link = link
-        self._welcomed = False
+        self._welcomed = self._queued = False
         self._may_propose = not self._known
         if self._known and self.opened is not None:
             link.post(Resume(self.opened.session, self.opened.token, len(conversation.committed)))
@@ -166,20 +171,13 @@ class EdgeSession:
                 raise OutOfStep(f"the edge said {name} before opened")
             case ImageHeld():
                 link.spare(message.images)
+            case Queued():
+                self._queued = True
             case Commit():
                 self.recorder.committed(message, monotonic())
                 self._may_propose = True
             case _:
                 pass
-
-    def _check_patience(self, broken: CovspecError, since: float, failures: int) -> None:
-        if isinstance(broken, Overloaded) and self.opened is None:
-            raise broken  # nothing is lost yet: the person may choose
-        if monotonic() - since > self._route.patience or (isinstance(broken, EngineFailure) and failures > 0):
-            raise broken
-        if failures == 0:
-            log.warning("the link broke; trying again for up to %g s", self._route.patience)
-        log.info("the link broke: %s", broken)
 
     def _check_same(self, now: ServerInfo) -> None:
         """Another target would go on with another text. Raises ModelMismatch."""
@@ -191,3 +189,14 @@ class EdgeSession:
             then.chat_template,
         ):
             raise ModelMismatch(f"the edge now serves {now.model}, but {then.model} began this answer; ask again")
+
+
+def _tell(broken: CovspecError, wait: float, patience: Patience) -> None:
+    """Warn at the first of several failures: the person sees that nothing moves, and why."""
+    first = logging.WARNING if patience.failures == 1 else logging.INFO
+    if isinstance(broken, Overloaded):
+        log.log(first, "no place at the edge; trying again in %.1f s (%s)", wait, broken)
+        return
+    if patience.failures == 1:
+        log.warning("the link broke; trying again for up to %g s", patience.seconds)
+    log.info("the link broke: %s", broken)

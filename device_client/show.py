@@ -51,6 +51,10 @@ class Screen:
         """Say something beside the answer."""
         self._err.print(sentence, markup=False, style="dim")
 
+    def queued(self, place: int) -> None:
+        """Say where the question stands in the edge's line."""
+        self.note(f"waiting for a place at the edge: {_ordinal(place)} in line")
+
     def legend(self) -> None:
         """Explain the colours, where there are any."""
         if self._out.is_terminal and not self._out.no_color and not self._as_json:
@@ -81,6 +85,13 @@ class Screen:
         self._stdout.flush()
         if result is not None:
             self.note(result.figures.line())
+
+
+def _ordinal(place: int) -> str:
+    if place == 1:
+        return "next"
+    ending = "th" if place // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending}"
 
 
 def as_json(result: Result) -> dict[str, object]:

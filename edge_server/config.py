@@ -30,7 +30,7 @@ class EdgeConfig:
     device: str = "cpu"
     """Where the model runs: cpu, cuda, mps."""
     threads: int = 0
-    """CPU threads of the model; 0: one for the tiny `demo`, else torch's choice."""
+    """CPU threads of the model, fixed at the start; 0: one for the tiny `demo`, else torch's choice."""
     max_window: int = 32
     """Tokens that a device may hold beyond what it has seen committed."""
     max_ahead: int = 64
@@ -45,6 +45,8 @@ class EdgeConfig:
     """Visual tokens kept of pictures seen before, so that a second question about one skips the vision tower."""
     max_sessions: int = 64
     """Answers at once, parked ones included; parked ones leave first."""
+    max_queue: int = 64
+    """Openings that wait in line when all places are taken by answers that run; 0 refuses them at once."""
     max_images: int = 8
     """Pictures in a prompt."""
     max_image_megapixels: float = 64.0
@@ -52,7 +54,8 @@ class EdgeConfig:
     max_image_mib: float = 32.0
     """MiB of one encoded picture."""
     image_cache_mib: float = 256.0
-    """MiB of encoded pictures kept, so that a picture asked about again need not be sent again."""
+    """MiB of encoded pictures kept, so that a picture asked about again need not be sent again. And, counted apart, of
+    pictures that those in line may send before they have a place."""
     park_seconds: float = 60.0
     """Seconds that a session waits for its device after a break, holding its cache; 0 frees it at once."""
     drain_seconds: float = 10.0
@@ -73,6 +76,7 @@ class EdgeConfig:
         _check("prefill_chunk", self.prefill_chunk, 1, 2**20)
         _check("sight_tokens", self.sight_tokens, 0, 2**24)
         _check("max_sessions", self.max_sessions, 1, 100_000)
+        _check("max_queue", self.max_queue, 0, 100_000)
         _check("max_images", self.max_images, 0, 1000)
         _check("max_image_megapixels", self.max_image_megapixels, 0.001, 1000)
         _check("max_image_mib", self.max_image_mib, 0.001, 1024)

@@ -18,12 +18,13 @@ from edge_server.engine.batch import Batching
 from edge_server.engine.embedded import EmbeddedEngine
 from edge_server.engine.events import Observer
 from edge_server.event_file import event_file
-from edge_server.service import SERVICE, VerifyService
+from edge_server.service import SERVICE, SHUTTING_DOWN, VerifyService
 from edge_server.sessions import Sessions
 from edge_server.stream import Edge
-from edge_server.uploads import ImageStore
+from edge_server.uploads import ImageStore, WaitingRoom
 from shared.errors import Unavailable
 from shared.vlm.port import Vlm
+from shared.vlm.threads import threads_here
 from shared.wire.handshake import Limits
 
 log = logging.getLogger(__name__)
@@ -52,8 +53,9 @@ class EdgeServer:
         self.port = 0
         self._config = config
         self._engine = EmbeddedEngine(load, _batching(config), observer)
-        self._sessions = Sessions(config.max_sessions, config.park_seconds)
-        self._store = ImageStore(round(config.image_cache_mib * _MIB))
+        self._sessions = Sessions(config.max_sessions, config.park_seconds, config.max_queue)
+        cache = round(config.image_cache_mib * _MIB)
+        self._store, self._waiting_room = ImageStore(cache), WaitingRoom(cache)
         self._health = health.HealthServicer()
         self._server = grpc.aio.server(options=_OPTIONS)
         self._service = VerifyService()
@@ -81,15 +83,16 @@ class EdgeServer:
             raise
         self._service.edge = self._edge()
         await self._say(health_pb2.HealthCheckResponse.SERVING)
-        log.info("ready: %s (%s)", self._engine.info.name, self._engine.info.family)
+        log.info("ready: %s", await self._described())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Refuse new answers, let running ones go on for `drain_seconds`, then free everything.
+        """Refuse new answers and those in line, let running ones go on for `drain_seconds`, then free everything.
 
         The port stays open meanwhile, so that health and refusals have somebody to say them.
         """
         await self._health.enter_graceful_shutdown()
+        self._sessions.drain(Unavailable(SHUTTING_DOWN))
         await self._service.drain(self._config.drain_seconds)
         await self._server.stop(_LAST_SECONDS)
         await self._service.ended()
@@ -111,9 +114,24 @@ class EdgeServer:
         """Places taken: sessions, and streams that are about to open one."""
         return len(self._sessions)
 
+    @property
+    def waiting(self) -> int:
+        """Openings that stand in line for a place."""
+        return self._sessions.waiting
+
     def _edge(self) -> Edge:
         limits = _limits(self._config, self._engine.info.context_length)
-        return Edge(self._engine, self._sessions, self._store, limits, self._config.park_seconds)
+        return Edge(self._engine, self._sessions, self._store, self._waiting_room, limits, self._config.park_seconds)
+
+    async def _described(self) -> str:
+        """What runs here, as it holds: the threads are those that the engine's thread itself counts."""
+        info, config, threads = self._engine.info, self._config, await self._engine.ask(threads_here)
+        paces = ", ".join(pace.value for pace in self._engine.paces)
+        return (
+            f"{info.name} ({info.family}), threads {threads}, context {info.context_length},"
+            f" window {config.max_window}, batch {config.max_batch}, places {config.max_sessions},"
+            f" line {config.max_queue}, {paces if config.proposals else 'no proposals'}"
+        )
 
     async def _say(self, status: int) -> None:
         for name in ("", SERVICE):

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 SERVICE = pb.DESCRIPTOR.services_by_name["VerifyService"].full_name
 
 
+SHUTTING_DOWN = "the edge is shutting down; try again, or another edge"
+
+
 class VerifyService:
     """Answers `Verify` and `GetServerInfo`, once there is an `edge` and until it drains."""
 
@@ -88,7 +91,7 @@ class VerifyService:
 
     def _admit(self) -> Edge:
         if self._draining:
-            raise Unavailable("the edge is shutting down; try again, or another edge")
+            raise Unavailable(SHUTTING_DOWN)
         if self.edge is None:
             raise Unavailable("the edge is loading its model; try again in a moment")
         return self.edge

@@ -1,20 +1,25 @@
 """The sessions of this edge by name: who may resume them, which stream speaks for each, and how long they stay parked.
 
 Guarantees: one stream per session, the newest; an unknown session and a wrong token are answered alike; a parked
-session is gone after `park_seconds`, or earlier if its place is needed.
+session is gone after `park_seconds`, or earlier if its place is needed, the longest parked first. Places are given in
+the order in which they were asked for: nobody overtakes one that waits, and nobody waits while there is one to give.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+import math
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from edge_server.engine.offers import Offers
 from edge_server.engine.port import Answer
-from shared.errors import Overloaded, UnknownSession
+from edge_server.line import Line, Tenure, Turn, expected_wait
+from shared.errors import CovspecError, Overloaded, UnknownSession
 from shared.wire.handshake import Opened
 
 NAME_BYTES = 16
@@ -39,49 +44,81 @@ class Held:
     answer: Answer
     offers: Offers
     opened: Opened  # as last said to the device
+    turn: Turn  # whose place it has
     stream: Speaker | None = None
     expiry: asyncio.TimerHandle | None = None
 
 
 class Sessions:
-    """All sessions, in the order in which they were last parked."""
+    """All sessions, in the order in which they were last parked, and the line of those that wait for a place."""
 
-    def __init__(self, most: int, park_seconds: float) -> None:
+    def __init__(
+        self, most: int, park_seconds: float, most_waiting: int = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._most = most
         self._park_seconds = park_seconds
+        self._clock = clock
+        self._line = Line(most_waiting)
+        self._tenure = Tenure()
         self._held: dict[bytes, Held] = {}
-        self._opening = 0
+        self._opening: set[Turn] = set()  # their turn has come, no session has taken the place yet
         self._closing: set[asyncio.Task[None]] = set()
+        self._drained: CovspecError | None = None
 
     def __len__(self) -> int:
-        return len(self._held) + self._opening
+        return len(self._held) + len(self._opening)
 
     @property
     def parked(self) -> int:
         """How many wait for their device."""
         return sum(held.stream is None for held in self._held.values())
 
-    async def reserve(self) -> None:
-        """Take a place for a session that is about to open. Raises Overloaded."""
-        self._opening += 1
-        try:
-            while len(self) > self._most:
-                parked = next((held for held in self._held.values() if held.stream is None), None)
-                if parked is None:
-                    raise Overloaded(f"all {self._most} sessions of this edge are busy; try again in a few seconds")
-                await self.close(parked)
-        except BaseException:
-            self._opening -= 1
-            raise
+    @property
+    def waiting(self) -> int:
+        """How many openings stand in line."""
+        return len(self._line)
 
-    def release(self) -> None:
-        """Give back a place that no session took."""
-        self._opening -= 1
+    def queue(self) -> Turn:
+        """A turn for a session that is about to open; it has its place at once, or waits. Raises Overloaded.
+
+        Raises what `drain` was told, if it would have to wait.
+        """
+        turn = Turn()
+        if not self._line and self._has_place:
+            self._give_place(turn)
+        elif self._drained is not None:
+            raise self._drained
+        elif self._line.full:
+            raise self._overloaded()
+        else:
+            self._line.join(turn)
+        return turn
+
+    def send_away(self, turn: Turn, sentence: CovspecError) -> None:
+        """If it stands in line, it leaves with `sentence`, and those behind move up at once."""
+        if turn in self._line:
+            self._line.leave(turn)
+            turn.refuse(sentence)
+
+    def release(self, turn: Turn) -> None:
+        """Leave the line, or give back a place that no session took. Idempotent."""
+        if turn in self._line:
+            self._line.leave(turn)
+        elif turn in self._opening:
+            self._opening.remove(turn)
+            self._tenure.saw(self._clock() - turn.since)
+            self._give_places()
 
     def add(self, held: Held) -> None:
-        """Keep an opened session in the place reserved for it."""
-        self._opening -= 1
+        """Keep an opened session in the place of its turn."""
+        self._opening.remove(held.turn)
         self._held[held.opened.session] = held
+
+    def drain(self, sentence: CovspecError) -> None:
+        """Send away whoever waits, with `sentence`, and let nobody wait from now on."""
+        self._drained = sentence
+        for turn in self._line:
+            self.send_away(turn, sentence)
 
     def claim(self, name: bytes, token: bytes, stream: Speaker) -> Held:
         """The session for a new `stream`, with a new token; the old one is told to leave. Raises UnknownSession."""
@@ -107,6 +144,7 @@ class Sessions:
             return
         self._held[held.opened.session] = self._held.pop(held.opened.session)  # to the end of the order
         held.expiry = asyncio.get_running_loop().call_later(self._park_seconds, self._expire, held)
+        self._give_places()
         await held.answer.park()
 
     async def close(self, held: Held) -> None:
@@ -120,14 +158,48 @@ class Sessions:
             await self.close(held)
         await asyncio.gather(*self._closing)
 
+    @property
+    def _has_place(self) -> bool:
+        return len(self) < self._most or self.parked > 0
+
+    def _give_places(self) -> None:
+        while self._line and self._has_place:
+            self._give_place(self._line.call())
+
+    def _give_place(self, turn: Turn) -> None:
+        """A free place, or that of the session parked longest."""
+        if len(self) == self._most:
+            parked = next(held for held in self._held.values() if held.stream is None)
+            self._take_out(parked)
+            turn.clearing = self._close_later(parked)
+        turn.since = self._clock()
+        self._opening.add(turn)
+
+    def _overloaded(self) -> Overloaded:
+        seconds = expected_wait(self._tenure.mean, self._most, len(self._line) + 1)
+        line = f" and {len(self._line)} wait in line" if self._line else ""
+        return Overloaded(
+            f"all {self._most} sessions of this edge are busy{line}; try again in about {math.ceil(seconds)} s", seconds
+        )
+
     def _expire(self, held: Held) -> None:
         self._forget(held)  # now: nobody may claim it while it is being closed
+        self._close_later(held)
+
+    def _close_later(self, held: Held) -> asyncio.Task[None]:
         task = asyncio.create_task(held.answer.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+        return task
 
     def _forget(self, held: Held) -> None:
+        self._take_out(held)
+        self._give_places()
+
+    def _take_out(self, held: Held) -> None:
+        """Nobody finds the session any more, and its place is free."""
         held.stream = None
-        self._held.pop(held.opened.session, None)
         if held.expiry is not None:
             held.expiry.cancel()
+        if self._held.pop(held.opened.session, None) is not None:
+            self._tenure.saw(self._clock() - held.turn.since)

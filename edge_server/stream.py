@@ -1,7 +1,7 @@
 """One stream: what a device says goes to its session's mailbox, what the engine brings goes to the device.
 
-Guarantees: whatever the device sends or fails to send, the session ends up closed, parked or with a newer stream.
-Reading and writing run side by side; a reader's refusal ends the writer with that sentence.
+Guarantees: whatever the device sends or fails to send, the session ends up closed, parked or with a newer stream, and
+its turn in line is given up. Reading and writing run side by side; a reader's refusal ends the writer with it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ from PIL import Image
 
 from edge_server.engine.offers import Offers
 from edge_server.engine.port import Request, TargetEngine
+from edge_server.line import Turn
 from edge_server.sessions import Held, Sessions, new_name
-from edge_server.uploads import ImageStore, Uploads
+from edge_server.uploads import ImageStore, Uploads, WaitingRoom
 from shared.errors import CovspecError, EngineFailure, OutOfStep, Superseded, Unsupported
 from shared.speculation.edge import Rules
-from shared.speculation.messages import Finish, FinishReason, Pace, Propose, Yield
+from shared.speculation.messages import Finish, Finished, FinishReason, Pace, Propose, Yield
 from shared.speculation.prints import fit
+from shared.speculation.request import ImageReference
 from shared.vlm.images import open_image
 from shared.vlm.port import ModelInfo
 from shared.wire.codec import FromDevice, FromEdge
-from shared.wire.handshake import DeviceProfile, ImageChunk, ImageHeld, Limits, Open, Opened, Resume, Rule
+from shared.wire.handshake import DeviceProfile, ImageChunk, ImageHeld, Limits, Open, Opened, Queued, Resume, Rule
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class Edge:
     engine: TargetEngine
     sessions: Sessions
     store: ImageStore
+    waiting_room: WaitingRoom
     limits: Limits
     park_seconds: float
 
@@ -58,6 +61,8 @@ class Stream:
         self._messages = messages
         self._send = send
         self._uploads = Uploads((), edge.store)
+        self._receiving = asyncio.Event()  # until it is set, the first chunk of a picture is not read past
+        self._turn: Turn | None = None
         self._offers: Offers | None = None
         self._held: Held | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -78,6 +83,9 @@ class Stream:
                     name = type(other).__name__.lower()
                     raise OutOfStep(f"the first message of a stream must be open or resume, not {name}")
             await self._converse(held)
+        except _Left:
+            assert self._offers is not None
+            await self._send(Finished(FinishReason.CANCELLED, self._offers.length))
         except CovspecError as refusal:
             if self._held is not None and not isinstance(refusal, _Gone):
                 await self._edge.sessions.close(self._held)
@@ -103,20 +111,18 @@ class Stream:
         pace = _pace(device, self._edge.engine.paces)
         rules = Rules(device.window, limits.max_ahead, info.rows, info.placeholder_ids)
         sessions = self._edge.sessions
-        await sessions.reserve()
+        turn = self._turn = sessions.queue()
         try:
             self._offers = offers = Offers(rules, opening.committed, monotonic)
-            self._uploads = Uploads(opening.images, self._edge.store)
             self._reader = asyncio.create_task(self._read())
-            if self._uploads.held:
-                await self._send(ImageHeld(self._uploads.held))
+            await self._come(turn, opening.images)
             images = await self._images()
             seed = secrets.randbits(64)
             digests = tuple(reference.digest for reference in opening.images)
             request = Request(opening.messages, images, opening.sampling, seed, pace, opening.committed, digests)
             answer = await self._edge.engine.open(request, offers)
         except BaseException:
-            sessions.release()
+            sessions.release(turn)
             raise
         terms = answer.terms
         opened = Opened(
@@ -131,9 +137,28 @@ class Stream:
             pace=pace,
             park_seconds=math.ceil(self._edge.park_seconds),
         )
-        held = self._held = Held(answer, offers, opened, self)
+        held = self._held = Held(answer, offers, opened, turn, self)
         sessions.add(held)
         return held
+
+    async def _come(self, turn: Turn, references: Sequence[ImageReference]) -> None:
+        """Wait for the place. The pictures come meanwhile if the waiting room has room for them, else afterwards."""
+        with self._edge.waiting_room.hold(sum(reference.size for reference in references)) as fits:
+            if fits:
+                await self._receive(references)
+            await turn.come(lambda place: self._send(Queued(place)))
+        if self._refusal is not None:
+            raise self._refusal
+        if self._goodbye:
+            raise _Left
+        if not fits:
+            await self._receive(references)
+
+    async def _receive(self, references: Sequence[ImageReference]) -> None:
+        self._uploads = Uploads(references, self._edge.store)
+        self._receiving.set()
+        if self._uploads.held:
+            await self._send(ImageHeld(self._uploads.held))
 
     async def _resume(self, resume: Resume) -> Held:
         held = self._edge.sessions.claim(resume.session, resume.token, self)
@@ -142,6 +167,7 @@ class Stream:
         if self._refusal is not None:  # a still newer stream came meanwhile
             raise self._refusal
         self._offers = held.offers
+        self._receiving.set()
         self._reader = asyncio.create_task(self._read())
         return held
 
@@ -180,7 +206,8 @@ class Stream:
                 await self._take(message)
                 if self._goodbye:
                     return
-            raise _Gone("the stream ended without finish; the session is parked and can be resumed")
+            parked = "the session is parked and can be resumed" if self._held is not None else "nothing had begun"
+            raise _Gone(f"the stream ended without finish; {parked}")
         except CovspecError as refusal:
             await self._refuse(refusal)
         except Exception as broken:
@@ -191,8 +218,18 @@ class Stream:
         """End the writer, wherever it waits."""
         self._refusal = refusal
         self._uploads.fail(refusal)
+        if self._turn is not None:
+            self._edge.sessions.send_away(self._turn, refusal)
         if self._held is not None:
             await self._held.answer.park()
+
+    async def _finish(self) -> None:
+        """The device wants no more, whether it still waits for its place, sends its pictures, or has an answer."""
+        if self._held is not None:
+            await self._held.answer.finish(FinishReason.CANCELLED)  # unless it has ended already
+        elif self._turn is not None:
+            self._edge.sessions.send_away(self._turn, _Left())
+            self._uploads.fail(_Left())
 
     async def _take(self, message: FromDevice) -> None:
         match message:
@@ -200,17 +237,19 @@ class Stream:
                 assert self._offers is not None
                 self._offers.hear(message)
             case ImageChunk():
+                await self._receiving.wait()
                 self._uploads.add(message)
             case Finish():
                 self._goodbye = True
-                if self._held is None:
-                    self._uploads.fail(OutOfStep("finish came before the pictures were complete"))
-                else:
-                    await self._held.answer.finish(FinishReason.CANCELLED)  # unless it has ended already
+                await self._finish()
             case Open() | Resume():
                 raise OutOfStep("a stream carries one answer: open or resume came a second time")
             case _:
                 assert_never(message)
+
+
+class _Left(CovspecError):
+    """The device said Finish before there was an answer."""
 
 
 class _Gone(OutOfStep):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from shared.errors import CovspecError, InvalidValue, OutOfStep
 from shared.speculation.request import ImageReference
@@ -39,6 +40,25 @@ class ImageStore:
         while self._bytes > self._capacity:
             _, dropped = self._held.popitem(last=False)
             self._bytes -= len(dropped)
+
+
+class WaitingRoom:
+    """Bytes of pictures that openings may hold together while they wait for a place."""
+
+    def __init__(self, capacity: int) -> None:
+        self._left = capacity
+
+    @contextmanager
+    def hold(self, size: int) -> Iterator[bool]:
+        """Whether there is room for `size` bytes, which are then held until the end of the block."""
+        if size > self._left:
+            yield False
+            return
+        self._left -= size
+        try:
+            yield True
+        finally:
+            self._left += size
 
 
 class Uploads:

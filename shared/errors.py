@@ -65,7 +65,13 @@ class Superseded(CovspecError):
 
 
 class Overloaded(CovspecError):
-    """No room now; try again after a while."""
+    """No room now; try again after `retry_after` seconds. None: nobody knows when."""
+
+    retry_after: float | None = None
+
+    def __init__(self, sentence: str = "", retry_after: float | None = None) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
 
 
 class Unavailable(CovspecError):

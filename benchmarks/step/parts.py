@@ -96,12 +96,13 @@ def _stages(model: str, block: int) -> Iterator[tuple[str, float]]:
         if length:
             offers.hear(Propose(length, length, ids[length : length + block]))
         marks.append(perf_counter())
-        ((_, work),) = batch.choose([session])
+        plan = batch.choose([session])
+        (work,) = plan.works
         marks.append(perf_counter())
         begin, cached = perf_counter(), session.cached
         (rows,) = vlm.step([work.block])
         marks.append(perf_counter())
-        batch.saw([work], perf_counter() - begin, cached)
+        batch.saw(plan, perf_counter() - begin, cached)
         marks.append(perf_counter())
         session.done(work, rows, 0.0)
         marks.append(perf_counter())

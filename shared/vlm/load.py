@@ -42,12 +42,6 @@ _RECURRENT = ("qwen3_5", "qwen3_next", "qwen4", "glm5_next", "lfm2", "mamba", "j
 _ATTENTION = frozenset({"full_attention", "sliding_attention", "chunked_attention"})
 
 
-def set_threads(threads: int, model: str) -> None:
-    """Let models use so many CPU threads; 0: one for the tiny `demo`, which more make slower, else torch's choice."""
-    if threads or model == "demo":
-        torch.set_num_threads(threads or 1)
-
-
 def load(name: str, dtype: str = "float32", device: str = "cpu") -> Vlm:
     """The model called `name`, in evaluation mode. Raises ModelError, and InvalidValue for dtype, device and toys."""
     if name == "toy" or name.startswith("toy:"):

@@ -18,7 +18,7 @@ from shared.wire import checks
 from shared.wire import codec_answer as answer
 from shared.wire import codec_session as session
 from shared.wire.codec_info import decode_info, encode_info
-from shared.wire.handshake import Drain, ImageChunk, ImageHeld, Limits, Open, Opened, Resume
+from shared.wire.handshake import Drain, ImageChunk, ImageHeld, Limits, Open, Opened, Queued, Resume
 from shared.wire.v1 import verify_pb2 as pb
 
 __all__ = [
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 FromDevice: TypeAlias = Open | ImageChunk | Propose | Yield | Finish | Resume
-FromEdge: TypeAlias = Opened | ImageHeld | Commit | Finished | Drain
+FromEdge: TypeAlias = Opened | ImageHeld | Queued | Commit | Finished | Drain
 
 YIELD = "yield"  # a word of Python, so the field has no attribute syntax
 
@@ -108,6 +108,8 @@ def encode_response(message: FromEdge) -> pb.VerifyResponse:
             return pb.VerifyResponse(opened=session.encode_opened(message))
         case ImageHeld():
             return pb.VerifyResponse(image_held=session.encode_held(message))
+        case Queued():
+            return pb.VerifyResponse(queued=session.encode_queued(message))
         case Finished():
             return pb.VerifyResponse(finished=answer.encode_finished(message))
         case Drain():
@@ -125,12 +127,14 @@ def decode_response(message: pb.VerifyResponse, limits: Limits) -> FromEdge:
             return session.decode_opened(message.opened, limits)
         case "image_held":
             return session.decode_held(message.image_held, limits)
+        case "queued":
+            return session.decode_queued(message.queued)
         case "finished":
             return answer.decode_finished(message.finished, limits)
         case "drain":
             return answer.decode_drain(message.drain)
         case _:
-            rule = "must be opened, image_held, commit, finished or drain"
+            rule = "must be opened, image_held, queued, commit, finished or drain"
             raise InvalidValue("response.payload", checks.NOT_SET, rule)
 
 

@@ -20,6 +20,7 @@ from shared.wire.handshake import (
     Limits,
     Open,
     Opened,
+    Queued,
     Resume,
     Rule,
 )
@@ -86,6 +87,16 @@ def decode_held(message: pb.ImageHeld, limits: Limits) -> ImageHeld:
     for at, index in enumerate(message.images):
         _check_image(f"image_held.images[{at}]", index, limits.max_images)
     return ImageHeld(tuple(message.images))
+
+
+def encode_queued(queued: Queued) -> pb.Queued:
+    """`queued`."""
+    return pb.Queued(place=queued.place)
+
+
+def decode_queued(message: pb.Queued) -> Queued:
+    """A place in line, from 1 on."""
+    return Queued(checks.within("queued.place", message.place, 1, checks.POSITIONS - 1))
 
 
 def encode_resume(resume: Resume) -> pb.Resume:

@@ -101,6 +101,13 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class Queued:
+    """All places of the edge are taken; the opening stands in line at `place`, 1 is next."""
+
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """The edge goes away; open streams are cut after `seconds`."""
 

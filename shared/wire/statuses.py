@@ -1,11 +1,13 @@
 """The one table between our errors and gRPC's statuses, both ways.
 
 The sentence travels as the status' details, the class's name in trailing metadata: several classes share a code. A name
-counts only under its own code; without one (a proxy, the gRPC library) the code alone decides.
+counts only under its own code; without one (a proxy, the gRPC library) the code alone decides. When an overloaded
+edge may be asked again travels in gRPC's own form (gRFC A6), so that proxies and other clients understand it too.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 import grpc
@@ -28,6 +30,8 @@ from shared.errors import (
 from shared.wire.checks import rebuilt
 
 NAME_KEY = "covspec-error"
+RETRY_KEY = "grpc-retry-pushback-ms"  # milliseconds; a negative number or no number: do not try again
+LONGEST_RETRY_MS = 24 * 3600 * 1000  # a longer one is no delay that a person could mean
 LONGEST = 1000  # characters of a sentence
 LONGEST_ENCODED = 4096  # bytes of it as gRPC writes it; clients refuse headers of 8 KiB and more in all
 
@@ -67,7 +71,10 @@ _BARE: Mapping[grpc.StatusCode, type[CovspecError]] = {
 def status_of(error: CovspecError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, str], ...]]:
     """Code, details and trailing metadata that answer a peer with `error`."""
     kind = next(known for known in type(error).__mro__ if known in CODES)
-    return CODES[kind], _sendable(str(error) or kind.__name__), ((NAME_KEY, kind.__name__),)
+    metadata = [(NAME_KEY, kind.__name__)]
+    if isinstance(error, Overloaded) and error.retry_after is not None:
+        metadata.append((RETRY_KEY, str(math.ceil(error.retry_after * 1000))))
+    return CODES[kind], _sendable(str(error) or kind.__name__), tuple(metadata)
 
 
 def error_of(
@@ -76,12 +83,26 @@ def error_of(
     trailing_metadata: Iterable[tuple[str, str | bytes]] | None,
 ) -> CovspecError:
     """The error that a peer's status stands for. It says the peer's sentence unchanged."""
-    kind = _BARE[code]
+    kind, retry_after = _BARE[code], None
     for key, value in trailing_metadata or ():
         named = _NAMED.get(value) if key == NAME_KEY else None
         if named is not None and CODES[named] is code:
             kind = named
-    return rebuilt(kind, details or f"the edge ended the stream with {code.name}")
+        if key == RETRY_KEY:
+            retry_after = _delay(value)
+    error = rebuilt(kind, details or f"the edge ended the stream with {code.name}")
+    if isinstance(error, Overloaded):
+        error.retry_after = retry_after
+    return error
+
+
+def _delay(value: str | bytes) -> float | None:
+    """Seconds, or None for what is no delay: whoever sends that is not asked again on its word."""
+    text = value.decode("ascii", "replace") if isinstance(value, bytes) else value
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(LONGEST_RETRY_MS))):
+        return None
+    milliseconds = int(text)
+    return milliseconds / 1000 if milliseconds <= LONGEST_RETRY_MS else None
 
 
 def _sendable(sentence: str) -> str:

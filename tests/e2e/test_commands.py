@@ -176,6 +176,20 @@ def test_an_edge_that_is_told_to_stop_drains_and_ends_well(number: signal.Signal
     assert "drain" in "".join(edge.log)
 
 
+def test_the_ready_line_and_a_verbose_device_tell_what_holds() -> None:
+    options = ("--threads", "3", "--max-sessions", "5", "--max-queue", "7", "--max-batch", "4", "--max-window", "16")
+    with edge_process("--model", TARGET, *options) as edge:
+        done = ask("hello", "--edge", edge.address, "--draft", DRAFT, "--threads", "2", "--verbose")
+        quiet = ask("hello", "--edge", edge.address, "--draft", DRAFT)
+    assert (
+        "ready: toy:seed=1 (toy), threads 3, context 4096, window 16, batch 4, places 5, line 7, eager, thrifty\n"
+        in "".join(edge.log)
+    )
+    assert f"device-client: draft {DRAFT}, threads 2, window 16, pace eager\n" in done.stderr
+    assert f"device-client: edge {edge.address}: toy:seed=1 (toy), Limits(max_window=16," in done.stderr
+    assert "threads" not in quiet.stderr
+
+
 def test_ctrl_c_stops_the_answer_with_code_130() -> None:
     with edge_process("--model", "toy:seed=1,step_seconds=0.2") as edge:
         command = [sys.executable, "-m", "device_client", "ask", "hello", "--edge", edge.address, "--draft", DRAFT]

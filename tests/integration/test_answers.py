@@ -186,12 +186,15 @@ async def test_a_device_of_ours_gives_up_on_an_edge_that_breaks_every_time() -> 
         await eventually(lambda: server.sessions, 0)
 
 
-async def test_a_reopened_answer_waits_for_a_place_at_a_full_edge(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("max_queue", [0, 1])
+async def test_a_reopened_answer_waits_for_a_place_at_a_full_edge(
+    max_queue: int, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     slow = partial(toy_target, step_seconds=0.002)
     question = asked("are you still there?", ignore_eos=True, max_tokens=100)
     async with (
-        edge(slow, park_seconds=0, max_sessions=1) as server,
+        edge(slow, park_seconds=0, max_sessions=1, max_queue=max_queue) as server,
         Shim(server.port) as shim,
         device(shim.address, toy_draft()) as client,
         at(server) as rival,
@@ -203,7 +206,7 @@ async def test_a_reopened_answer_waits_for_a_place_at_a_full_edge(caplog: pytest
         await eventually(lambda: server.sessions, 0)
         stream, _ = await opened_at(rival, [])  # before the device is back
         reading = asyncio.create_task(drained(pieces))
-        await eventually(lambda: "all 1 sessions of this edge are busy" in caplog.text)
+        await eventually(lambda: server.waiting == 1 or "all 1 sessions of this edge are busy" in caplog.text)
         await stream.send(Finish(FinishReason.CANCELLED))
         await reading
         assert answer.result is not None

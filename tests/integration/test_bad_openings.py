@@ -244,13 +244,6 @@ BEFORE_OPENED = [
     Case("a propose first", [Propose(0, 0, (7,))], PRECONDITION, OutOfStep, ("open or resume, not propose",)),
     Case("a finish first", [Finish(FinishReason.DONE)], PRECONDITION, OutOfStep, ("open or resume, not finish",)),
     Case(
-        "finish before the picture is there",
-        [opening("?", PICTURE), Finish(FinishReason.CANCELLED)],
-        PRECONDITION,
-        OutOfStep,
-        ("before the pictures were complete",),
-    ),
-    Case(
         "a second open before opened",
         [opening("?", PICTURE), opening()],
         PRECONDITION,

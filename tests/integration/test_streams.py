@@ -238,12 +238,13 @@ async def test_the_longest_parked_session_leaves_first_when_the_house_is_full() 
 
 
 async def test_a_full_house_says_so() -> None:
-    async with edge(max_sessions=2) as server, at(server) as device:
+    async with edge(max_sessions=2, max_queue=0) as server, at(server) as device:
         streams = [(await opened_at(device, []))[0] for _ in range(2)]
         refusal = await device.refusal(opening())
         assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert type(refusal.error) is Overloaded
-        assert refusal.sentence == "all 2 sessions of this edge are busy; try again in a few seconds"
+        assert refusal.sentence == "all 2 sessions of this edge are busy; try again in about 3 s"
+        assert refusal.error.retry_after == 2.5  # of 5 s, before any tenure has been seen
         await streams[0].send(Finish(FinishReason.CANCELLED))
         await streams[0].ended()
         streams[0], _ = await opened_at(device, [])

@@ -113,6 +113,10 @@ class RawStream:
             return await self._status
         raise AssertionError("the stream ended without an error")
 
+    async def trailing_metadata(self) -> list[tuple[str, str | bytes]]:
+        """What the edge says beside the status."""
+        return list(await self._call.trailing_metadata())
+
     async def ended(self) -> None:
         """Read to the end, which is none by an error."""
         while await self.receive() is not None:

@@ -29,6 +29,7 @@ from shared.wire.handshake import (
     Limits,
     Open,
     Opened,
+    Queued,
     Resume,
     Rule,
     ServerInfo,
@@ -62,6 +63,7 @@ VALID: dict[str, AnyWire] = {
         Opened(NAME, NAME, SamplingParameters(max_tokens=5, stop=("end",)), 20, 15, 64, (63,), 4, Pace.EAGER, 60)
     ),
     "image_held": encode_response(ImageHeld((0, 1))),
+    "queued": encode_response(Queued(1)),
     "commit": encode_response(Commit(97, (1, 2, 3), (1, 0))),
     "finished": encode_response(Finished(FinishReason.LENGTH, 100)),
     "drain": encode_response(Drain(5)),

@@ -29,6 +29,7 @@ from shared.wire.handshake import (
     Limits,
     Open,
     Opened,
+    Queued,
     Resume,
     Rule,
     ServerInfo,
@@ -188,7 +189,10 @@ finisheds = st.builds(
     reason=st.sampled_from([reason for reason in FinishReason if reason is not FinishReason.DONE]),
     length=st.integers(0, LIMITS.context_length),
 )
-from_edge: st.SearchStrategy[FromEdge] = st.one_of(openeds(), helds, commits(), finisheds, st.builds(Drain, ids))
+queueds = st.builds(Queued, st.integers(1, 2**31 - 1))
+from_edge: st.SearchStrategy[FromEdge] = st.one_of(
+    openeds(), helds, queueds, commits(), finisheds, st.builds(Drain, ids)
+)
 
 limits = st.builds(
     Limits,

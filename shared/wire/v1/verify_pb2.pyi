@@ -58,18 +58,20 @@ class VerifyRequest(_message.Message):
     def __init__(self, open: _Optional[_Union[Open, _Mapping]] = ..., image_chunk: _Optional[_Union[ImageChunk, _Mapping]] = ..., propose: _Optional[_Union[Propose, _Mapping]] = ..., finish: _Optional[_Union[Finish, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., **kwargs) -> None: ...
 
 class VerifyResponse(_message.Message):
-    __slots__ = ("opened", "image_held", "commit", "finished", "drain")
+    __slots__ = ("opened", "image_held", "commit", "finished", "drain", "queued")
     OPENED_FIELD_NUMBER: _ClassVar[int]
     IMAGE_HELD_FIELD_NUMBER: _ClassVar[int]
     COMMIT_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
     DRAIN_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_FIELD_NUMBER: _ClassVar[int]
     opened: Opened
     image_held: ImageHeld
     commit: Commit
     finished: Finished
     drain: Drain
-    def __init__(self, opened: _Optional[_Union[Opened, _Mapping]] = ..., image_held: _Optional[_Union[ImageHeld, _Mapping]] = ..., commit: _Optional[_Union[Commit, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ...) -> None: ...
+    queued: Queued
+    def __init__(self, opened: _Optional[_Union[Opened, _Mapping]] = ..., image_held: _Optional[_Union[ImageHeld, _Mapping]] = ..., commit: _Optional[_Union[Commit, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., queued: _Optional[_Union[Queued, _Mapping]] = ...) -> None: ...
 
 class Open(_message.Message):
     __slots__ = ("protocol_version", "messages", "images", "sampling", "committed", "device")
@@ -296,6 +298,12 @@ class Finished(_message.Message):
     reason: FinishReason
     length: int
     def __init__(self, reason: _Optional[_Union[FinishReason, str]] = ..., length: _Optional[int] = ...) -> None: ...
+
+class Queued(_message.Message):
+    __slots__ = ("place",)
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    place: int
+    def __init__(self, place: _Optional[int] = ...) -> None: ...
 
 class Drain(_message.Message):
     __slots__ = ("seconds",)

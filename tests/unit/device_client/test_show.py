@@ -35,5 +35,15 @@ def test_a_terminal_is_coloured_but_not_driven(monkeypatch: pytest.MonkeyPatch) 
     assert "\x07" not in text
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [(1, "next"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (21, "21st"), (113, "113th")],
+)
+def test_a_place_in_line_is_said_beside_the_answer(place: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Screen("auto", as_json=False).queued(place)
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"waiting for a place at the edge: {said} in line\n")
+
+
 def test_what_the_encoding_lacks_is_spelled_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown(monkeypatch, "never", Source.DRAFT, "snow ☃", encoding="ascii") == "snow \\u2603"

@@ -20,6 +20,8 @@ from shared.errors import InvalidValue
         ("max_window", 65),
         ("max_ahead", 0),
         ("max_sessions", 0),
+        ("max_queue", -1),
+        ("max_queue", 100_001),
         ("max_images", -1),
         ("max_image_megapixels", 0.0),
         ("max_image_mib", float("nan")),

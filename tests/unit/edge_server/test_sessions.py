@@ -13,7 +13,7 @@ from edge_server.engine.embedded import EmbeddedEngine
 from edge_server.engine.offers import Offers
 from edge_server.engine.port import Request
 from edge_server.sessions import Held, Sessions, new_name
-from shared.errors import Overloaded, UnknownSession
+from shared.errors import Overloaded, Unavailable, UnknownSession
 from shared.speculation.edge import Rules
 from shared.speculation.messages import Pace
 from shared.speculation.request import Message, SamplingWish, Text
@@ -38,16 +38,18 @@ class House:
     """Sessions over a toy engine."""
 
     def __init__(self, steps: Steps, most: int, park_seconds: float) -> None:
-        self.sessions = Sessions(most, park_seconds)
+        self.now = 0.0
+        self.sessions = Sessions(most, park_seconds, most_waiting=2, clock=lambda: self.now)
         self.engine = EmbeddedEngine(lambda: counted_target(steps))
         self._occupying: asyncio.Task[None] | None = None
 
     async def open(self, stream: Speaker) -> Held:
-        await self.sessions.reserve()
+        turn = self.sessions.queue()
+        await turn.come(_unheard)
         offers = Offers(Rules(8, 8, 256), (), monotonic)
         answer = await self.engine.open(REQUEST, offers)
         opened = Opened(new_name(), new_name(), answer.terms.parameters, 3, 0, 256, (), 8, Pace.THRIFTY, 60)
-        held = Held(answer, offers, opened, stream)
+        held = Held(answer, offers, opened, turn, stream)
         self.sessions.add(held)
         return held
 
@@ -138,26 +140,88 @@ async def test_closing_twice_or_parking_after_it_is_nothing() -> None:
         assert (len(made.sessions), made.engine.sessions) == (0, 0)
 
 
-async def test_a_refused_place_and_a_place_given_back_are_free_again() -> None:
-    async with house(most=1) as made:
-        await made.sessions.reserve()
+async def test_who_finds_the_line_full_too_is_told_when_to_come_again() -> None:
+    async with house(most=2) as made:
+        held = [await made.open(Speaker()) for _ in range(2)]
+        made.now = 12.0
+        await made.sessions.close(held[0])  # the only tenure seen
+        turns = [made.sessions.queue() for _ in range(3)]
+        assert [turn.place for turn in turns] == [0, 1, 2]
         for _ in range(3):
-            with pytest.raises(Overloaded, match="all 1 sessions"):
-                await made.sessions.reserve()
-        made.sessions.release()
+            with pytest.raises(Overloaded) as refused:
+                made.sessions.queue()
+            assert refused.value.retry_after == 12.0 * 3 / 2
+            assert str(refused.value) == (
+                "all 2 sessions of this edge are busy and 2 wait in line; try again in about 18 s"
+            )
+        for turn in (*turns, *turns):  # to give back twice is nothing
+            made.sessions.release(turn)
+        assert len(made.sessions) == 1
         await made.open(Speaker())
 
 
-async def test_who_is_cancelled_while_a_place_is_made_takes_none() -> None:
+async def test_who_comes_while_others_wait_stands_behind_them() -> None:
+    async with house(most=1) as made:
+        one, two = made.sessions.queue(), made.sessions.queue()
+        assert (one.place, two.place) == (0, 1)
+        made.sessions.release(one)
+        late = made.sessions.queue()
+        assert (two.place, late.place) == (0, 1)
+        made.sessions.release(two)
+        assert late.place == 0
+        made.sessions.release(late)
+
+
+async def test_who_waits_takes_the_place_of_a_session_that_parks() -> None:
+    async with house(most=1) as made:
+        stream = Speaker()
+        held = await made.open(stream)
+        turn = made.sessions.queue()
+        await made.sessions.park(held, stream)
+        assert turn.place == 0
+        await turn.come(_unheard)
+        assert made.engine.sessions == 0  # the cache is free before another is made
+        with pytest.raises(UnknownSession):
+            made.sessions.claim(held.opened.session, held.opened.token, Speaker())
+        made.sessions.release(turn)
+
+
+async def test_who_is_cancelled_while_a_place_is_cleared_takes_none() -> None:
     steps = Steps()
     async with house(steps, most=1) as made:
         stream = Speaker()
         held = await made.open(stream)
         await made.sessions.park(held, stream)
         await made.occupy(steps)
-        reserving = asyncio.create_task(made.sessions.reserve())
+        opening = asyncio.create_task(_one_that_opens(made))
         await eventually(lambda: made.sessions.parked, 0)
-        reserving.cancel()
-        await asyncio.wait([reserving])
+        opening.cancel()
+        await asyncio.wait([opening])
         steps.let_go()
         assert len(made.sessions) == 0
+
+
+async def test_a_drain_sends_the_line_away_and_lets_nobody_join_it() -> None:
+    async with house(most=1) as made:
+        held = await made.open(Speaker())
+        turns = [made.sessions.queue() for _ in range(2)]
+        made.sessions.drain(Unavailable("we close"))
+        assert made.sessions.waiting == 0
+        for turn in turns:
+            with pytest.raises(Unavailable, match="we close"):
+                await turn.come(_unheard)
+        with pytest.raises(Unavailable, match="we close"):
+            made.sessions.queue()
+        await made.sessions.close(held)
+
+
+async def _one_that_opens(made: House) -> None:
+    turn = made.sessions.queue()
+    try:
+        await turn.come(_unheard)
+    finally:
+        made.sessions.release(turn)
+
+
+async def _unheard(place: int) -> None:
+    raise AssertionError(f"told the place {place}")

@@ -35,6 +35,7 @@ from shared.wire.handshake import (
     Limits,
     Open,
     Opened,
+    Queued,
     Resume,
     Rule,
     ServerInfo,
@@ -131,6 +132,7 @@ RESPONSES: list[tuple[FromEdge, str]] = [
     (Finished(FinishReason.STOP, 5), "finished { reason: FINISH_REASON_STOP length: 5 }"),
     (Finished(FinishReason.LENGTH, 5), "finished { reason: FINISH_REASON_LENGTH length: 5 }"),
     (Finished(FinishReason.CANCELLED, 0), "finished { reason: FINISH_REASON_CANCELLED }"),
+    (Queued(3), "queued { place: 3 }"),
     (Drain(30), "drain { seconds: 30 }"),
 ]
 

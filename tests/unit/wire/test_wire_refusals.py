@@ -41,7 +41,7 @@ def test_a_message_without_payload_is_refused() -> None:
         "request.payload is not set: must be open, image_chunk, propose, yield, finish or resume"
     )
     assert str(refused(pb.VerifyResponse())) == (
-        "response.payload is not set: must be opened, image_held, commit, finished or drain"
+        "response.payload is not set: must be opened, image_held, queued, commit, finished or drain"
     )
 
 

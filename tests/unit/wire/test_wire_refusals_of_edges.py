@@ -38,6 +38,8 @@ INVALID: list[tuple[str, Any, str]] = [
     ("opened.park_seconds", 2**31, f"is {2**31}: must be below {2**31}"),
     ("image_held.images", [0] * 3, "is 3 pictures: must be at most 2 pictures"),
     ("image_held.images[1]", [1, 2], "is 2: must be below 2, the number of pictures"),
+    ("queued.place", 0, f"is 0: must lie between 1 and {2**31 - 1}"),
+    ("queued.place", 2**31, f"is {2**31}: must lie between 1 and {2**31 - 1}"),
     ("commit.start", 98, "is 98: with 3 ids must not go beyond the context of 100 tokens"),
     ("commit.ids", [1] * 101, "is 101 ids: must be at most 100 ids"),
     ("commit.ids[0]", [2**31, 1, 2], f"is {2**31}: must be below {2**31}"),

@@ -25,7 +25,7 @@ from shared.errors import (
     Unsupported,
 )
 from shared.wire.checks import rebuilt
-from shared.wire.statuses import CODES, LONGEST, LONGEST_ENCODED, NAME_KEY, error_of, status_of
+from shared.wire.statuses import CODES, LONGEST, LONGEST_ENCODED, NAME_KEY, RETRY_KEY, error_of, status_of
 
 CLASSES = [
     kind
@@ -133,6 +133,34 @@ def test_a_sentence_that_gRPC_writes_with_many_bytes_is_cut_earlier(character: s
     written = sum(1 if " " <= c <= "~" and c != "%" else 3 * len(c.encode()) for c in details)
     assert written <= LONGEST_ENCODED + 9  # 9: the ellipsis
     assert len(details) >= 300
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 2.5, 60.0, 86400.0])
+def test_when_to_try_again_arrives_as_it_was_said(seconds: float) -> None:
+    error = error_of(*status_of(Overloaded("full", seconds)))
+    assert isinstance(error, Overloaded)
+    assert (str(error), error.retry_after) == ("full", seconds)
+
+
+def test_a_delay_is_said_in_the_form_of_grpc_and_never_as_shorter_than_it_is() -> None:
+    assert status_of(Overloaded("full", 1.23456))[2] == ((NAME_KEY, "Overloaded"), ("grpc-retry-pushback-ms", "1235"))
+    assert status_of(Overloaded("full"))[2] == ((NAME_KEY, "Overloaded"),)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["-1", "soon", "", "1.5", "1e3", "nan", "+7", " 7", "\u0663", "86400001", "9" * 5000, b"\xff", str(-(2**63))],
+)
+def test_a_delay_that_is_none_is_as_if_nothing_had_been_said(said: str | bytes) -> None:
+    error = error_of(grpc.StatusCode.RESOURCE_EXHAUSTED, "full", ((RETRY_KEY, said),))
+    assert isinstance(error, Overloaded)
+    assert error.retry_after is None
+
+
+def test_a_delay_beside_another_error_means_nothing() -> None:
+    error = error_of(grpc.StatusCode.UNAVAILABLE, "gone", ((RETRY_KEY, "100"),))
+    assert type(error) is Unavailable
+    assert not hasattr(error, "retry_after")
 
 
 def test_half_a_surrogate_pair_does_not_break_the_status() -> None:

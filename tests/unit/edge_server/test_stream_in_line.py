@@ -1,0 +1,131 @@
+"""A stream whose opening waits for a place: what it reads meanwhile is bounded for all that wait together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from edge_server.engine.embedded import EmbeddedEngine
+from edge_server.sessions import Sessions
+from edge_server.stream import Edge, Stream
+from edge_server.uploads import ImageStore, WaitingRoom
+from shared.speculation.messages import Finish, Finished, FinishReason
+from shared.wire.codec import FromDevice, FromEdge
+from shared.wire.handshake import ImageChunk, ImageHeld, Limits, Opened, Queued
+from tests.support.raw_device import chunks, opening
+from tests.support.system import a_picture, eventually, toy_target
+
+PICTURES = [a_picture(seed) for seed in (1, 2)]
+CHUNK = 1000
+
+
+@dataclass
+class Device:
+    """What it says, taken one by one, and what it hears."""
+
+    says: list[FromDevice]
+    taken: list[FromDevice] = field(default_factory=list)
+    heard: list[FromEdge] = field(default_factory=list)
+    finishing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def messages(self) -> AsyncGenerator[FromDevice, None]:
+        for message in self.says:
+            self.taken.append(message)
+            yield message
+        await self.finishing.wait()
+        yield Finish(FinishReason.CANCELLED)
+
+    async def hear(self, message: FromEdge) -> None:
+        self.heard.append(message)
+
+    def heard_of(self, kind: type[FromEdge]) -> int:
+        return sum(isinstance(message, kind) for message in self.heard)
+
+    async def run(self, edge: Edge) -> None:
+        async with aclosing(self.messages()) as messages:
+            await Stream(edge, messages, self.hear).run()
+
+    @property
+    def chunks_taken(self) -> int:
+        return sum(isinstance(message, ImageChunk) for message in self.taken)
+
+
+@asynccontextmanager
+async def full(room: int) -> AsyncIterator[Edge]:
+    """An edge whose one place is taken, and whose waiting room has `room` bytes."""
+    engine = EmbeddedEngine(toy_target)
+    await engine.start()
+    edge = Edge(engine, Sessions(1, 60.0, 5), ImageStore(2**20), WaitingRoom(room), Limits(), 60.0)
+    yield edge
+    await edge.sessions.close_all()
+    await engine.stop()
+
+
+def showing(picture: bytes) -> Device:
+    return Device([opening("?", picture), *chunks(picture, size=CHUNK)])
+
+
+async def test_pictures_of_those_in_line_are_read_as_far_as_the_waiting_room_goes() -> None:
+    one, two = (showing(picture) for picture in PICTURES)
+    async with full(room=len(PICTURES[0])) as edge:
+        turn = edge.sessions.queue()
+        running = [asyncio.create_task(one.run(edge))]
+        await eventually(lambda: one.taken, one.says)
+        running.append(asyncio.create_task(two.run(edge)))
+        await eventually(lambda: (one.heard, two.heard), ([Queued(1)], [Queued(2)]))
+        await eventually(lambda: two.chunks_taken, 1)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert two.chunks_taken == 1  # which waits, and what comes after it is not read
+        edge.sessions.release(turn)
+        await eventually(lambda: one.heard_of(Opened), 1)
+        one.finishing.set()
+        await eventually(lambda: two.heard_of(Opened), 1)
+        two.finishing.set()
+        await asyncio.gather(*running)
+        assert two.taken == two.says
+
+
+async def test_the_waiting_room_is_free_again_when_who_used_it_is_called_or_gone() -> None:
+    room = WaitingRoom(10)
+    for _ in range(2):
+        with suppress(RuntimeError), room.hold(10) as fits, room.hold(1) as too_much:
+            assert (fits, too_much) == (True, False)
+            raise RuntimeError
+    with room.hold(0) as nothing, room.hold(10) as all_of_it, room.hold(0) as nothing_more:
+        assert nothing
+        assert all_of_it
+        assert nothing_more
+
+
+async def test_a_picture_that_is_held_already_counts_in_the_waiting_room_too() -> None:
+    picture = PICTURES[0]
+    two, three = (Device([opening("?", picture)]) for _ in range(2))
+    async with full(room=len(picture)) as edge:
+        turn = edge.sessions.queue()
+        edge.store.put(opening("?", picture).images[0].digest, picture)
+        running = [asyncio.create_task(two.run(edge))]
+        await eventually(lambda: two.heard, [ImageHeld((0,)), Queued(1)])
+        running.append(asyncio.create_task(three.run(edge)))
+        await eventually(lambda: three.heard, [Queued(2)])  # as if nobody had it
+        for device in (two, three):
+            device.finishing.set()
+        await asyncio.gather(*running)
+        assert [device.heard[-1] for device in (two, three)] == [Finished(FinishReason.CANCELLED, 0)] * 2
+        edge.sessions.release(turn)
+        assert (len(edge.sessions), edge.sessions.waiting) == (0, 0)
+
+
+async def test_who_is_called_and_says_finish_in_the_same_moment_holds_no_place() -> None:
+    device = Device([opening("?", PICTURES[0])])
+    async with full(room=0) as edge:
+        turn = edge.sessions.queue()
+        running = asyncio.create_task(device.run(edge))
+        await eventually(lambda: device.heard, [Queued(1)])
+        device.finishing.set()
+        edge.sessions.release(turn)
+        await running
+        assert device.heard[-1] == Finished(FinishReason.CANCELLED, 0)
+        assert len(edge.sessions) == 0
