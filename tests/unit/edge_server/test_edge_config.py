@@ -19,6 +19,8 @@ from shared.errors import InvalidValue
         ("max_window", 0),
         ("max_window", 65),
         ("max_ahead", 0),
+        ("turn", 0),
+        ("turn", 1001),
         ("max_sessions", 0),
         ("max_images", -1),
         ("max_image_megapixels", 0.0),
