@@ -22,8 +22,9 @@ class DeviceConfig:
     """Draft model: a folder, a hub name, `demo` (the embedded pair's draft) or `toy:seed=1,agreement=0.8`."""
     window: int = 16
     """Tokens drafted ahead of what the edge has confirmed."""
-    pace: Literal["eager", "thrifty"] = "eager"
-    """eager: the edge never waits for drafts. thrifty: it steps only over drafts, for fewest passes."""
+    pace: Literal["eager", "thrifty", "auto"] = "eager"
+    """eager: the edge never waits for drafts. thrifty: it steps only over drafts, for fewest passes. auto: as thrifty,
+    and in steps that have room, and now and then."""
     drafting: bool = True
     """Draft at all; --no-drafting lets the edge answer alone."""
     fallback: Literal["error", "local"] = "error"

@@ -41,6 +41,8 @@ class EdgeConfig:
     """Tokens of a prompt in one step, so that running answers do not wait for a whole new prompt."""
     proposals: bool = True
     """Look at what devices draft; --no-proposals is the target alone, to compare with."""
+    turn: int = 8
+    """Steps in which an answer of pace auto is in one at least, whether its device drafts or not."""
     sight_tokens: int = 16384
     """Visual tokens kept of pictures seen before, so that a second question about one skips the vision tower."""
     max_sessions: int = 64
@@ -74,6 +76,7 @@ class EdgeConfig:
         _check("max_ahead", self.max_ahead, 1, 4096)
         _check("max_batch", self.max_batch, 1, 4096)
         _check("prefill_chunk", self.prefill_chunk, 1, 2**20)
+        _check("turn", self.turn, 1, 1000)
         _check("sight_tokens", self.sight_tokens, 0, 2**24)
         _check("max_sessions", self.max_sessions, 1, 100_000)
         _check("max_queue", self.max_queue, 0, 100_000)

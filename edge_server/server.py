@@ -158,7 +158,7 @@ async def serve(config: EdgeConfig, load: Callable[[], Vlm]) -> None:
 
 
 def _batching(config: EdgeConfig) -> Batching:
-    return Batching(config.max_batch, config.prefill_chunk, config.proposals, config.sight_tokens)
+    return Batching(config.max_batch, config.prefill_chunk, config.proposals, config.sight_tokens, config.turn)
 
 
 def _limits(config: EdgeConfig, context_length: int) -> Limits:

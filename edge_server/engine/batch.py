@@ -6,12 +6,14 @@ proposals are looked at only as far as the cost rule allows. It runs on the engi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from edge_server.engine.cost import Experience, Load, StepTime, admit, probe_interval
-from edge_server.engine.events import Foretold, Look, Seen
+from edge_server.engine.cost import MOST_HARM, Experience, Load, StepTime, admit, probe_interval
+from edge_server.engine.events import Foretold, Seen
+from edge_server.engine.plan import Look, Plan
 from edge_server.engine.session import Session, Verdict, Work
+from shared.speculation.messages import Pace
 
 # A device that always proposes as much would hide what a token costs. So the first steps look at all proposals and at
 # none in turn, and later now and then one at none: to skip proposals for a step is what the target alone does.
@@ -25,30 +27,14 @@ class Batching:
 
     `max_batch`: running answers in a step. `prefill_chunk`: prompt tokens in a step. `proposals`: whether any are
     looked at; without, the engine is the target alone. `sight_tokens`: visual tokens kept of pictures seen before.
+    `turn`: steps in which a session of pace auto is in one at least.
     """
 
     max_batch: int = 64
     prefill_chunk: int = 512
     proposals: bool = True
     sight_tokens: int = 16_384
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a step takes. `queued`: sessions that may step and found no place in it."""
-
-    chosen: tuple[tuple[Session, Work], ...]
-    look: Look
-    queued: int = 0
-
-    @property
-    def works(self) -> list[Work]:
-        """The work of all sessions, in their order."""
-        return [work for _, work in self.chosen]
-
-    def apart(self) -> Iterator[Plan]:
-        """The same, each session in a step of its own."""
-        return (replace(self, chosen=(each,)) for each in self.chosen)
+    turn: int = 8
 
 
 class Batch:
@@ -60,10 +46,11 @@ class Batch:
         self._time = StepTime()
         self._steps = 0
 
-    def choose(self, ready: Sequence[Session]) -> Plan:
-        """The work of the next step, from sessions that may step, longest served ago first.
+    def choose(self, ready: Sequence[Session], followers: Sequence[Session] = ()) -> Plan:
+        """The work of the next step, from sessions that want it, longest served ago first.
 
-        A prompt is taken once its pictures have been seen.
+        A prompt is taken once its pictures have been seen. Where there is room, `followers` advance in it by a token
+        each, as many as make it 2 % longer at most.
         """
         running = [session for session in ready if not session.prefilling][: self._batching.max_batch]
         look, most = self._look(running)
@@ -74,7 +61,14 @@ class Batch:
         first = next((session for session in ready if session.begun and session.prefilling), None)
         if first is not None:
             chosen.append((first, first.work(self._batching.prefill_chunk, None if self._batching.proposals else 0)))
-        return Plan(tuple(chosen), look, len(ready) - len(chosen))
+        queued = len(ready) - len(chosen)
+        following = self._following(chosen, followers[: self._batching.max_batch - len(running)])
+        chosen += [(session, session.work(0, 0)) for session in following]
+        return Plan(tuple(chosen), look, queued, len(following))
+
+    def alone(self, session: Session) -> float:
+        """Seconds that a step of this session alone will take, without proposals; 0 while nothing was seen."""
+        return self._time.seconds(Load(1, 1, session.cached))
 
     def saw(self, plan: Plan, seconds: float, cached: int) -> Seen:
         """A step took so long, with so many tokens in its caches. Steps with a prompt in them say little of others."""
@@ -87,7 +81,23 @@ class Batch:
         self._steps += 1
         if load is not None:
             self._time.saw(load, seconds)
-        return Seen(self._steps, plan.look, seconds, foretold, plan.queued, cached)
+        return Seen(self._steps, plan, seconds, foretold, cached)
+
+    def _following(self, chosen: Sequence[tuple[Session, Work]], followers: Sequence[Session]) -> list[Session]:
+        """As many of the followers, from the first, as the step has room for without harm."""
+        following: list[Session] = []
+        works = [work for _, work in chosen]
+        tokens = sum(work.block.prompt + len(work.block.ids) for work in works)
+        load = Load(tokens, len(works), sum(session.cached for session, _ in chosen))
+        most = MOST_HARM * self._time.seconds(load)
+        if self._time.steps < WARM_UP or not chosen:
+            return following
+        for session in followers:
+            load = Load(load.tokens + 1, load.sessions + 1, load.cached + session.cached)
+            if self._time.seconds(load) > most:
+                break
+            following.append(session)
+        return following
 
     def _look(self, running: Sequence[Session]) -> tuple[Look, list[int]]:
         """By which rule the step looks at proposals, and at how many of each session."""
@@ -100,25 +110,31 @@ class Batch:
         return self._by_rule(running, pending) if warm else (Look.WARM_UP, pending)
 
     def _by_rule(self, running: Sequence[Session], pending: Sequence[int]) -> tuple[Look, list[int]]:
-        """What pays of so many proposals; now and then one of somebody's that does not."""
+        """What pays of so many proposals; now and then one of somebody's that does not.
+
+        A session of pace auto that has none has traded its floor: proposals of others may make its steps longer.
+        """
         base = Load(len(running), len(running), sum(session.cached for session in running))
         paths = [session.survival.paths(count) for session, count in zip(running, pending, strict=True)]
-        self._judge(running, paths, base)
-        admitted = admit(paths, base, self._time)
+        floored = [i for i, session in enumerate(running) if pending[i] or session.request.pace is not Pace.AUTO]
+        if running:
+            self._judge(running, {i: paths[i] for i in floored}, base)
+        admitted = [0] * len(running)
+        for i, count in zip(floored, admit([paths[i] for i in floored], base, self._time), strict=True):
+            admitted[i] = count
         if self._steps % probe_interval(base, self._time) == 0:  # what is not worth it today may be tomorrow
             probed = [max(most, min(1, count)) for most, count in zip(admitted, pending, strict=True)]
             if probed != admitted:
                 return Look.PROBE, probed
         return Look.RULE, admitted
 
-    def _judge(self, running: Sequence[Session], paths: Sequence[Sequence[float]], base: Load) -> None:
+    def _judge(self, running: Sequence[Session], paths: Mapping[int, Sequence[float]], base: Load) -> None:
         """Say to the session that was told longest ago how many proposals a step like this would look at, of a window.
 
         Only to one in each step: it costs as much as the choice itself. Chances and costs change over many steps.
         """
-        if running:
-            place = min(range(len(running)), key=lambda i: running[i].verdict.step)
-            one = running[place]
-            whole = one.survival.paths(one.offers.most)
-            admitted = admit([*paths[:place], whole, *paths[place + 1 :]], base, self._time)[place]
-            one.verdict = Verdict(admitted, self._steps)
+        place = min(range(len(running)), key=lambda i: running[i].verdict.step)
+        one = running[place]
+        others = [path for i, path in paths.items() if i != place]
+        whole = one.survival.paths(one.offers.most)
+        one.verdict = Verdict(admit([whole, *others], base, self._time)[0], self._steps)

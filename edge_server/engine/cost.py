@@ -109,14 +109,15 @@ class Survival:
 def admit(paths: Sequence[Sequence[float]], base: Load, time: StepTime) -> list[int]:
     """How many proposals of each session a step looks at. paths[i]: chances of session i's pending proposals.
 
-    `base`: the load of the step without proposals, one new token a session. Proposals enter by falling chance while
+    `base`: the load of the step without proposals, one new token a session; it may have more sessions, whose steps may
+    become longer. Proposals enter by falling chance while
     gain: chance / tokens expected so far > added time / time so far. Of the sets on that way the largest is taken that
     has no harm: time / time without <= 1.02, or <= what the session that gains least gains. (To stop at the first set
     with harm would admit nothing for two equal sessions: the first proposal of one slows the other.)
     """
     admitted, harmless = [0] * len(paths), [0] * len(paths)
     expected = [1.0] * len(paths)  # tokens that the step brings each session
-    total = float(len(paths))
+    total = float(base.sessions)
     alone = now = time.seconds(base)
     if now <= 0:
         return harmless

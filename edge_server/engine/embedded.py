@@ -18,14 +18,16 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from edge_server.engine.batch import Batch, Batching, Plan
+from edge_server.engine.batch import Batch, Batching
 from edge_server.engine.events import Observer, step
 from edge_server.engine.inbox import Inbox
 from edge_server.engine.offers import Offers
 from edge_server.engine.outbox import Outbox
+from edge_server.engine.plan import Plan
 from edge_server.engine.port import News, Request, Terms
 from edge_server.engine.session import Session, Work
 from edge_server.engine.sights import Sights
+from edge_server.engine.turns import Ready, Turns
 from shared.errors import EngineFailure, Unavailable
 from shared.speculation.messages import Commit, Finished, FinishReason, Pace
 from shared.vlm.port import ModelInfo, Vlm
@@ -57,14 +59,14 @@ class EmbeddedEngine:
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.paces = (Pace.EAGER, Pace.THRIFTY) if batching.proposals else (Pace.EAGER,)
+        self.paces = (Pace.EAGER, Pace.THRIFTY, Pace.AUTO) if batching.proposals else (Pace.EAGER,)
         self._load = load
         self._batch = Batch(batching)
         self._sights = Sights(batching.sight_tokens)
         self._observer = observer
         self._clock = clock
         self._vlm: Vlm | None = None
-        self._sessions: list[Session] = []  # who was served longest ago comes first
+        self._turns = Turns(batching.turn, self._batch.alone)
         self._inbox = Inbox()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -110,29 +112,30 @@ class EmbeddedEngine:
     def discard(self, session: Session) -> None:
         """Free a session. On the engine's thread."""
         session.finish(FinishReason.CANCELLED)
-        if session in self._sessions:
-            self._sessions.remove(session)
+        if session in self._turns.sessions:
+            self._turns.sessions.remove(session)
 
     @property
     def sessions(self) -> int:
         """Sessions that hold anything, parked ones included."""
-        return len(self._sessions)
+        return len(self._turns.sessions)
 
     def _run(self) -> None:
         while not self._closing:
-            self._inbox.obey(wait=not any(session.may_step for session in self._sessions))
-            ready = [session for session in self._sessions if session.may_step]
-            if ready:
+            self._inbox.obey(self._turns.wait(self._clock()))
+            ready = self._turns.ready(self._clock())
+            if ready.wanting:
                 self._step(ready)
 
-    def _step(self, ready: list[Session]) -> None:
+    def _step(self, ready: Ready) -> None:
         """See the pictures of one new session, then one forward for all that is chosen."""
         assert self._vlm is not None
-        new = next((session for session in ready if not session.begun), None)
+        new = next((session for session in ready.wanting if not session.begun), None)
         if new is not None:
             with self._alone(new):
                 new.begin(self._sights.see(self._vlm, new))
-        plan = self._batch.choose([session for session in ready if session.ended is None])
+        wanting = [session for session in ready.wanting if session.ended is None]
+        plan = self._batch.choose(wanting, ready.followers)
         together = self._together(plan)
         if together is not None:
             self._settle(together)
@@ -140,10 +143,7 @@ class EmbeddedEngine:
             for each in plan.apart():
                 with self._alone(each.chosen[0][0]):
                     self._settle(self._forward(each))
-        for session, _ in plan.chosen:  # who was served goes to the end
-            if session in self._sessions:
-                self._sessions.remove(session)
-                self._sessions.append(session)
+        self._turns.served([session for session, _ in plan.chosen], self._clock())
 
     def _together(self, plan: Plan) -> Forward | None:
         """One forward for several; None if there are not several, or if somebody's work broke it for all.
@@ -190,15 +190,15 @@ class EmbeddedEngine:
             yield
         except Exception as broken:
             log.exception("an answer failed")
-            if session in self._sessions:
-                self._sessions.remove(session)
+            if session in self._turns.sessions:
+                self._turns.sessions.remove(session)
             session.fail(EngineFailure(f"the engine failed: {type(broken).__name__}"))
 
     def _prepare(self, request: Request, offers: Offers, outbox: Outbox) -> Session:
         if self._vlm is None:
             raise Unavailable("the edge is loading its model; try again in a moment")
         session = Session.prepare(self._vlm, request, offers, outbox.put, self._batch.everybody)
-        self._sessions.append(session)
+        self._turns.sessions.append(session)
         return session
 
     def _discard_prepared(self, preparing: asyncio.Future[Session]) -> None:
@@ -210,7 +210,7 @@ class EmbeddedEngine:
 
     def _close(self) -> None:
         self._closing = True
-        for session in list(self._sessions):
+        for session in list(self._turns.sessions):
             self.discard(session)
 
 

@@ -6,23 +6,13 @@ ids. It does not know who watches, nor models; times are seconds.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
+from edge_server.engine.plan import Look, Plan
 from edge_server.engine.session import Work
 from shared.speculation.messages import Commit
-
-
-class Look(enum.Enum):
-    """By which rule a step looks at proposals."""
-
-    WARM_UP = "warm_up"  # at all of them, while the engine learns what a token costs
-    AWAY = "away"  # at none, for the same reason
-    RULE = "rule"  # as far as they pay
-    PROBE = "probe"  # at one of somebody for whom it does not pay, beside those that pay
-    OFF = "off"  # at none: proposals are switched off
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +30,8 @@ class Foretold:
 class Step:
     """A step. `number` counts from 1; `look`: see Look; `seconds`: of the forward.
 
-    `running`: answers past their prompt. `queued`: answers that might have stepped and found no place. Tokens:
+    `running`: answers past their prompt, `followers` among them: of pace auto, in a step that runs anyway. `queued`:
+    answers that wanted to step and found no place. Tokens:
     `prompt_tokens` and `output_tokens` went into the forward, proposals among the latter; `cached_tokens` were there
     before; `committed` came out. Proposals: `waiting` in the mailboxes; looked at (`admitted`) and accepted (`stood`),
     by depth: entry d counts the answers with more than d of them.
@@ -52,6 +43,7 @@ class Step:
     foretold: Foretold
     running: int
     queued: int
+    followers: int
     prompt_tokens: int
     output_tokens: int
     cached_tokens: int
@@ -83,10 +75,9 @@ class Seen:
     """What is known of a forward before its work is committed. `cached`: tokens in the caches when it began."""
 
     number: int
-    look: Look
+    plan: Plan
     seconds: float
     foretold: Foretold
-    queued: int
     cached: int
 
 
@@ -97,11 +88,12 @@ def step(seen: Seen, done: Sequence[tuple[Work, Commit | None]]) -> Step:
     commits = [commit for _, commit in done if commit is not None]
     return Step(
         number=seen.number,
-        look=seen.look,
+        look=seen.plan.look,
         seconds=seen.seconds,
         foretold=seen.foretold,
         running=sum(work.block.prompt == 0 for work in works),
-        queued=seen.queued,
+        queued=seen.plan.queued,
+        followers=seen.plan.followers,
         prompt_tokens=sum(work.block.prompt for work in works),
         output_tokens=sum(len(work.block.ids) for work in works),
         cached_tokens=seen.cached,

@@ -68,10 +68,14 @@ class Inbox:
             self._ended = True
             self._jobs.put(last)
 
-    def obey(self, *, wait: bool) -> None:
-        """Do what was asked. `wait` for a first job if there is none. On the engine's thread."""
-        if wait:
-            self._jobs.get()()
+    def obey(self, seconds: float | None = 0.0) -> None:
+        """Do what was asked; if nothing was, wait so long for it (None: as long as it takes). On the thread."""
+        if seconds != 0:
+            try:
+                first = self._jobs.get(timeout=seconds)
+            except queue.Empty:
+                return
+            first()
         while not self._jobs.empty():
             self._jobs.get()()
 

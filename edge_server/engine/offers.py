@@ -58,6 +58,12 @@ class Offers:
             return self._conversation.may_step(pace)
 
     @property
+    def has_room(self) -> bool:
+        """Whether a step may commit more than the device has acknowledged."""
+        with self._lock:
+            return self._conversation.has_room
+
+    @property
     def waiting(self) -> int:
         """How many proposals a step that begins now could verify."""
         with self._lock:

@@ -17,7 +17,7 @@ from edge_server.engine.port import News, Request, Terms
 from shared.errors import CovspecError, EngineFailure, InvalidValue
 from shared.speculation.coupled import Chooser
 from shared.speculation.ending import Ending
-from shared.speculation.messages import Commit, Finished, FinishReason
+from shared.speculation.messages import Commit, Finished, FinishReason, Pace
 from shared.speculation.request import resolve
 from shared.vlm.port import Block, Decoder, Prompt, VisualTokens, Vlm
 
@@ -38,14 +38,23 @@ class Verdict:
     step: int
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """When a session was in a step last: the step's number, and the time after it."""
+
+    step: int
+    at: float
+
+
 NO_VERDICT = Verdict(None, 0)
+NEVER = Served(0, 0.0)
 
 
 @dataclass(eq=False)
 class Session:
     """The state of one answer. `deliver` takes its news, or the error that ended it, on any thread.
 
-    `verdict`: the batch's, told to the device with each commit.
+    `verdict`: the batch's, told to the device with each commit. `served`: kept by who gives turns.
     """
 
     vlm: Vlm
@@ -56,6 +65,7 @@ class Session:
     deliver: Callable[[News | CovspecError], None]
     survival: Survival
     verdict: Verdict = NO_VERDICT
+    served: Served = NEVER
     parked: bool = False
     ended: Finished | EngineFailure | None = None
     _decoder: Decoder | None = None
@@ -101,6 +111,13 @@ class Session:
         if self.parked or self.ended is not None:
             return False
         return self.prefilling or self.offers.may_step(self.request.pace)
+
+    @property
+    def may_follow(self) -> bool:
+        """Whether this session takes a step that it has not asked for: pace auto, past its prompt, and room ahead."""
+        if self.request.pace is not Pace.AUTO or self.parked or self.ended is not None or self.prefilling:
+            return False
+        return self.offers.has_room
 
     @property
     def begun(self) -> bool:

@@ -83,9 +83,14 @@ class EdgeConversation:
         room = max(0, self._rules.max_ahead - self._ahead - 1)  # the step adds one token of its own
         return Pending(len(self.committed), tuple(self._proposals()[:room]), self.heard)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a step may commit more than the device has acknowledged."""
+        return self._ahead < self._rules.max_ahead
+
     def may_step(self, pace: Pace) -> bool:
-        """Whether a target step is wanted now."""
-        if self._ahead >= self._rules.max_ahead:
+        """Whether a target step is wanted now. At pace auto more steps may come, in their turn."""
+        if not self.has_room:
             return False
         return pace is Pace.EAGER or self.yielded or bool(self._proposals())
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 
 class Pace(enum.Enum):
-    """When a target step may run: whenever free, only with proposals, or the batch's choice."""
+    """When a target step may run: whenever free, only with proposals, or as the batch has room and in its turn."""
 
     EAGER = "eager"
     THRIFTY = "thrifty"
+    AUTO = "auto"
 
 
 class FinishReason(enum.Enum):

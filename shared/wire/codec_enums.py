@@ -1,7 +1,6 @@
 """Enum numbers of the wire and the enums of our values, both ways.
 
-A number that the protocol does not name, or `unspecified` where a choice is needed, is an InvalidValue. One that the
-protocol names and this build has no value for (PACE_AUTO) is Unsupported.
+A number that the protocol does not name, or `unspecified` where a choice is needed, is an InvalidValue.
 """
 
 from __future__ import annotations
@@ -9,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from shared.errors import InvalidValue, Unsupported
+from shared.errors import InvalidValue
 from shared.speculation.messages import FinishReason, Pace
 from shared.wire.checks import Shown
 from shared.wire.handshake import Rule
 from shared.wire.v1 import verify_pb2 as pb
 
-PACES: Mapping[Pace, pb.Pace] = {Pace.EAGER: pb.PACE_EAGER, Pace.THRIFTY: pb.PACE_THRIFTY}
+PACES: Mapping[Pace, pb.Pace] = {
+    Pace.EAGER: pb.PACE_EAGER,
+    Pace.THRIFTY: pb.PACE_THRIFTY,
+    Pace.AUTO: pb.PACE_AUTO,
+}
 
 RULES: Mapping[Rule, pb.Rule] = {Rule.COUPLED: pb.RULE_COUPLED, Rule.REJECTION: pb.RULE_REJECTION}
 
@@ -42,10 +45,6 @@ Value = TypeVar("Value")
 
 def decode_pace(field: str, number: int) -> Pace:
     """The pace of `number`."""
-    if number == pb.PACE_AUTO:
-        raise Unsupported(
-            f"{field} is PACE_AUTO: this build knows {_listed(pb.Pace.Name(known) for known in PACES.values())}"
-        )
     return _chosen(field, number, _PACE_OF, pb.Pace.items())
 
 

@@ -1,11 +1,8 @@
-"""What an edge serves, and vocabulary prints. The device reads an edge's limits here before it trusts them.
-
-A pace or rule of the protocol that this build has no value for is left out of the offers: a device cannot choose it.
-"""
+"""What an edge serves, and vocabulary prints. The device reads an edge's limits here before it trusts them."""
 
 from __future__ import annotations
 
-from shared.errors import InvalidValue, ModelMismatch, Unsupported
+from shared.errors import InvalidValue, ModelMismatch
 from shared.speculation.prints import BLOCK, DIGEST, VocabularyPrint
 from shared.wire import checks
 from shared.wire.codec_enums import PACES, RULES, decode_pace, decode_rule
@@ -39,9 +36,8 @@ def decode_info(message: pb.GetServerInfoResponse) -> ServerInfo:
     check_version("info.protocol_version", message.protocol_version)
     checks.at_most("info.paces", message.paces, MAX_OFFERS, "paces")
     checks.at_most("info.rules", message.rules, MAX_OFFERS, "rules")
-    paces = [decode_pace(f"info.paces[{at}]", said) for at, said in enumerate(message.paces) if said != pb.PACE_AUTO]
-    if not paces:
-        raise Unsupported("info.paces holds no pace that this build knows: PACE_EAGER or PACE_THRIFTY")
+    if not message.paces:
+        raise InvalidValue("info.paces", checks.NOT_SET, "must be at least one pace")
     return ServerInfo(
         model=checks.line("info.model", message.model, MAX_NAME_BYTES),
         family=checks.line("info.family", message.family, MAX_NAME_BYTES),
@@ -49,7 +45,7 @@ def decode_info(message: pb.GetServerInfoResponse) -> ServerInfo:
         special_tokens=checks.exactly("info.special_tokens_sha256", message.special_tokens_sha256, DIGEST_BYTES),
         chat_template=checks.exactly("info.chat_template_sha256", message.chat_template_sha256, DIGEST_BYTES),
         limits=_decode_limits("info.limits", message.limits),
-        paces=tuple(paces),
+        paces=tuple(decode_pace(f"info.paces[{at}]", said) for at, said in enumerate(message.paces)),
         rules=tuple(decode_rule(f"info.rules[{at}]", said) for at, said in enumerate(message.rules)),
         version=checks.line("info.version", message.version, MAX_NAME_BYTES),
     )

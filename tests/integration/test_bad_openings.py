@@ -169,11 +169,11 @@ BEFORE_OPENED = [
         ("open.device.rule is rejection", "coupled"),
     ),
     Case(
-        "pace auto",
-        [changed(opening(), device__pace=pb.PACE_AUTO)],
-        grpc.StatusCode.UNIMPLEMENTED,
-        Unsupported,
-        ("open.device.pace is PACE_AUTO", "PACE_EAGER or PACE_THRIFTY"),
+        "a pace that nobody knows",
+        [changed(opening(), device__pace=9)],
+        INVALID,
+        InvalidValue,
+        ("open.device.pace is 9", "PACE_EAGER, PACE_THRIFTY or PACE_AUTO"),
     ),
     Case(
         "no temperature at all",

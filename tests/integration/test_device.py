@@ -10,7 +10,8 @@ from functools import partial
 import pytest
 
 from device_client.client import Client
-from edge_server.engine.events import Look, Observer, Step
+from edge_server.engine.events import Observer, Step
+from edge_server.engine.plan import Look
 from shared.speculation.edge import EdgeConversation, Rules
 from shared.speculation.messages import Commit, Finished, FinishReason, Propose
 from shared.vlm.port import Vlm
@@ -34,7 +35,7 @@ from tests.support.system import (
 )
 from tests.support.toys import Steps
 
-PACES = ["eager", "thrifty"]
+PACES = ["eager", "thrifty", "auto"]
 
 
 def counted_draft(steps: Steps, **changes: float) -> ToyVlm:

@@ -33,7 +33,7 @@ from tests.support.system import (
 )
 from tests.support.toys import Steps
 
-PACES = ["eager", "thrifty"]
+PACES = ["eager", "thrifty", "auto"]
 
 
 @pytest.mark.parametrize("pace", PACES)

@@ -21,7 +21,7 @@ def question(number: int, sampling: SamplingWish) -> Question:
 
 
 @pytest.mark.parametrize(
-    ("window", "pace", "temperature"), list(itertools.product([1, 4, 16], ["eager", "thrifty"], [0.0, 1.0]))
+    ("window", "pace", "temperature"), list(itertools.product([1, 4, 16], ["eager", "thrifty", "auto"], [0.0, 1.0]))
 )
 async def test_the_answer_is_the_targets_own(window: int, pace: str, temperature: float) -> None:
     target = toy_target()
@@ -35,7 +35,7 @@ async def test_the_answer_is_the_targets_own(window: int, pace: str, temperature
             assert result.ids == alone(target, asked)
 
 
-@pytest.mark.parametrize("pace", ["eager", "thrifty"])
+@pytest.mark.parametrize("pace", ["eager", "thrifty", "auto"])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 async def test_a_link_that_delays_stalls_and_cuts_changes_nothing(pace: str, temperature: float) -> None:
     target, rng, cuts = toy_target(), random.Random(7), 0

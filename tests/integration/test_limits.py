@@ -164,7 +164,7 @@ def test_every_limit_has_a_case() -> None:
 async def test_the_paces_and_rules_on_offer_are_taken_and_no_others(proposals: bool) -> None:
     async with edge(proposals=proposals) as server, at(server) as device:
         info = await server_info(device.channel)
-        assert info.paces == ((Pace.EAGER, Pace.THRIFTY) if proposals else (Pace.EAGER,))
+        assert info.paces == ((Pace.EAGER, Pace.THRIFTY, Pace.AUTO) if proposals else (Pace.EAGER,))
         for pace in Pace:
             await offered(device, opening(device=replace(PROFILE, pace=pace)), pace in info.paces, "open.device.pace")
         for rule in Rule:

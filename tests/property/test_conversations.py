@@ -27,6 +27,7 @@ def settings(first: int, pace: Pace) -> list[Setting]:
             hostility=rng.choice([0.0, 0.01, 0.05]),
             admitted=rng.choice([(None,), (0,), (1,), (3,), (None, 0, 1, 2, 5, 99)]),
             in_flight=rng.choice([None, 0, 1, 7]),
+            turn=rng.choice([1, 3, 8]),
         )
         for i in range(RUNS)
     ]
@@ -68,8 +69,11 @@ def test_a_thrifty_step_waits_for_proposals_unless_the_device_yields() -> None:
     conversation = edge()
     assert not conversation.may_step(Pace.THRIFTY)
     assert conversation.may_step(Pace.EAGER)
+    assert not conversation.may_step(Pace.AUTO)
+    assert conversation.has_room  # for a step in its turn
     conversation.yielded = True
     assert conversation.may_step(Pace.THRIFTY)
+    assert conversation.may_step(Pace.AUTO)
 
 
 def test_a_silent_device_keeps_no_target_busy() -> None:

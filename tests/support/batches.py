@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-from edge_server.engine.batch import Batch, Plan
+from edge_server.engine.batch import Batch
 from edge_server.engine.cost import Experience, Load
 from edge_server.engine.offers import Offers
+from edge_server.engine.plan import Plan
 from edge_server.engine.port import News, Request
 from edge_server.engine.session import Session
 from shared.errors import CovspecError
@@ -26,15 +27,18 @@ class Told:
 
     session: Session = field(init=False)
     news: list[News | CovspecError] = field(default_factory=list)
+    proposed_at: int = -1
 
     @property
     def commits(self) -> list[Commit]:
         return [news for news in self.news if isinstance(news, Commit)]
 
     def propose(self, ids: Sequence[int] = ()) -> None:
-        """Propose anew, after all that was told; without ids that is acknowledged."""
+        """Propose anew, after all that was told, or acknowledge it without ids. Nothing, while a path waits there."""
         end = self.session.offers.length
-        self.session.offers.hear(Propose(end, end, tuple(ids)))
+        if end > self.proposed_at:
+            self.session.offers.hear(Propose(end, end, tuple(ids)))
+            self.proposed_at = end if ids else -1
 
 
 def session(
@@ -51,10 +55,14 @@ def session(
 
 
 def step(
-    vlm: ToyVlm, batch: Batch, ready: Sequence[Session], seconds: Callable[[Load], float] = lambda _: 0.01
+    vlm: ToyVlm,
+    batch: Batch,
+    ready: Sequence[Session],
+    seconds: Callable[[Load], float] = lambda _: 0.01,
+    followers: Sequence[Session] = (),
 ) -> Plan:
     """One step; `seconds` says how long it takes."""
-    plan = batch.choose(ready)
+    plan = batch.choose(ready, followers)
     cached = sum(each.cached for each, _ in plan.chosen)
     rows = vlm.step([work.block for work in plan.works])
     load = Load(sum(work.block.prompt + len(work.block.ids) for work in plan.works), len(plan.works), cached)

@@ -36,6 +36,7 @@ class Setting:
     length: int = 40
     admitted: tuple[int | None, ...] = (None,)  # what commits say of how many proposals a step will look at
     in_flight: int | None = None  # what the device believes to be in flight
+    turn: int = 8  # pace auto: how often time passes by before a step comes all the same
 
     def target(self, ids: Sequence[int]) -> int:
         ends = len(ids) >= self.length - 1 or (len(ids) > 3 and hashed(("end", self.seed), ids, self.length) == 0)
@@ -75,6 +76,7 @@ class Run:
     rng: random.Random = field(init=False)
     up: list[tuple[Propose, list[int]]] = field(default_factory=list)
     down: list[Commit] = field(default_factory=list)
+    passed_by: int = 0
     connected: bool = True
     resuming: bool = False
     step: Step | None = None
@@ -118,14 +120,17 @@ class Run:
             and self.connected
         )
         ended = bool(self.edge.committed) and self.edge.committed[-1] == END
-        stepping = not ended and self.connected and self.edge.may_step(self.setting.pace)
+        able = not ended and self.connected and self.step is None
+        idle = able and self.setting.pace is Pace.AUTO and self.edge.has_room
+        stepping = (able and self.edge.may_step(self.setting.pace)) or (idle and self.passed_by >= self.setting.turn)
         told = len(device.committed) == device._told and device._sent == len(device.path)
         enabled: list[tuple[bool, Callable[[], None]]] = [
             (not self.connected and self.step is None, self.resume),
             (bool(self.up), self.deliver_up),
             (bool(self.down), self.deliver_down),
             (len(self.down) > 1, self.merge),
-            (self.step is None and stepping, self.begin_step),
+            (stepping, self.begin_step),
+            (idle and not stepping, self.pass_by),
             (self.step is not None, self.end_step),
             (self.forward is None and drafting and len(text) < 200, self.begin_draft),
             (self.forward is not None, self.end_draft),
@@ -149,7 +154,12 @@ class Run:
     def merge(self) -> None:
         self.down[0:2] = [self.down[0].merged(self.down[1])]
 
+    def pass_by(self) -> None:
+        """A step of others, or the time of one."""
+        self.passed_by += 1
+
     def begin_step(self) -> None:
+        self.passed_by = 0
         self.step = Step(self.edge.pending())
 
     def end_step(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from edge_server.engine.batch import WARM_UP, Batch, Batching
 from edge_server.engine.cost import Load
-from edge_server.engine.events import Look
+from edge_server.engine.plan import Look
 from tests.support.batches import WINDOW, Told, session, step
 from tests.support.system import alone, asked, toy_target
 

@@ -19,6 +19,8 @@ from shared.errors import InvalidValue
         ("max_window", 0),
         ("max_window", 65),
         ("max_ahead", 0),
+        ("turn", 0),
+        ("turn", 1001),
         ("max_sessions", 0),
         ("max_queue", -1),
         ("max_queue", 100_001),

@@ -102,6 +102,13 @@ async def test_what_a_resume_repeats_is_not_mixed_with_steps() -> None:
         await answer.close()
 
 
+async def test_an_idle_engine_goes_on_with_an_answer_of_pace_auto_whose_device_is_silent() -> None:
+    async with running() as engine:
+        *commits, finished = await told(await engine.open(replace(REQUEST, pace=Pace.AUTO), offers()))
+        assert tuple(token for commit in commits if isinstance(commit, Commit) for token in commit.ids) == TOLD
+        assert isinstance(finished, Finished)
+
+
 async def test_a_word_during_the_first_step_is_not_missed() -> None:
     steps = Steps()
     async with running(steps) as engine:

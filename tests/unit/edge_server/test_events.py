@@ -14,8 +14,9 @@ import pytest
 
 from edge_server.engine.batch import Batch, Batching
 from edge_server.engine.embedded import EmbeddedEngine
-from edge_server.engine.events import Look, Observer, Step
+from edge_server.engine.events import Observer, Step
 from edge_server.engine.offers import Offers
+from edge_server.engine.plan import Look
 from edge_server.engine.port import Request
 from edge_server.event_file import event_file
 from shared.errors import InvalidValue

@@ -1,4 +1,4 @@
-"""Refusals that both directions share: the protocol version, pace auto, an empty payload, bytes that are no message."""
+"""Refusals that both directions share: the protocol version, an empty payload, bytes that are no message."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from shared.errors import InvalidValue, ModelMismatch, Unsupported
+from shared.errors import InvalidValue, ModelMismatch
 from shared.wire.codec import (
     parse_info,
     parse_request,
@@ -27,13 +27,6 @@ def test_another_protocol_is_refused_with_both_versions(path: str, version: int)
     error = refused(changed(path, version))
     assert type(error) is ModelMismatch
     assert str(error) == f"{path} is {version}: this build speaks protocol version 1"
-
-
-@pytest.mark.parametrize("path", ["open.device.pace", "opened.pace"])
-def test_pace_auto_is_refused_by_name(path: str) -> None:
-    error = refused(changed(path, pb.PACE_AUTO))
-    assert type(error) is Unsupported
-    assert str(error) == f"{path} is PACE_AUTO: this build knows PACE_EAGER or PACE_THRIFTY"
 
 
 def test_a_message_without_payload_is_refused() -> None:

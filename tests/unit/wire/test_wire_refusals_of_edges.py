@@ -8,12 +8,8 @@ from typing import Any
 import pytest
 
 from shared.errors import InvalidValue, Unsupported
-from shared.speculation.messages import Pace
-from shared.wire.handshake import (
-    ServerInfo,
-)
 from shared.wire.v1 import verify_pb2 as pb
-from tests.support.wire_messages import DIGEST, NAME, changed, decoded, refused
+from tests.support.wire_messages import DIGEST, NAME, changed, refused
 
 # The path of a field, what is put there, and the rest of the sentence that refuses it.
 INVALID: list[tuple[str, Any, str]] = [
@@ -34,7 +30,7 @@ INVALID: list[tuple[str, Any, str]] = [
     ("opened.placeholder_ids", [1] * 65, "is 65 ids: must be at most 64 ids"),
     ("opened.window", 0, "is 0: must lie between 1 and 4"),
     ("opened.window", 5, "is 5: must lie between 1 and 4"),
-    ("opened.pace", 0, "is PACE_UNSPECIFIED: must be PACE_EAGER or PACE_THRIFTY"),
+    ("opened.pace", 0, "is PACE_UNSPECIFIED: must be PACE_EAGER, PACE_THRIFTY or PACE_AUTO"),
     ("opened.park_seconds", 2**31, f"is {2**31}: must be below {2**31}"),
     ("image_held.images", [0] * 3, "is 3 pictures: must be at most 2 pictures"),
     ("image_held.images[1]", [1, 2], "is 2: must be below 2, the number of pictures"),
@@ -67,7 +63,7 @@ INVALID: list[tuple[str, Any, str]] = [
     ("info.special_tokens_sha256", b"", "is 0 bytes: must be 32 bytes"),
     ("info.chat_template_sha256", DIGEST[1:], "is 31 bytes: must be 32 bytes"),
     ("info.paces", [1] * 17, "is 17 paces: must be at most 16 paces"),
-    ("info.paces[1]", [1, 0], "is PACE_UNSPECIFIED: must be PACE_EAGER or PACE_THRIFTY"),
+    ("info.paces[1]", [1, 0], "is PACE_UNSPECIFIED: must be PACE_EAGER, PACE_THRIFTY or PACE_AUTO"),
     ("info.rules", [1] * 17, "is 17 rules: must be at most 16 rules"),
     ("info.rules[0]", [0], "is RULE_UNSPECIFIED: must be RULE_COUPLED or RULE_REJECTION"),
     ("info.rules[1]", [2, 9], "is 9: must be RULE_COUPLED or RULE_REJECTION"),
@@ -97,17 +93,10 @@ def test_a_vocabulary_needs_a_digest_for_every_block() -> None:
     assert str(error) == "info.vocabulary.blocks is 8 bytes: must be 12 bytes for 129 ids"
 
 
-def test_an_edge_that_offers_pace_auto_too_is_understood() -> None:
-    info = decoded(changed("info.paces", [pb.PACE_AUTO, pb.PACE_THRIFTY]))
-    assert isinstance(info, ServerInfo)
-    assert info.paces == (Pace.THRIFTY,)
-
-
-@pytest.mark.parametrize("paces", [[], [pb.PACE_AUTO]])
-def test_an_edge_without_a_pace_that_we_know_is_refused(paces: list[pb.Pace]) -> None:
-    error = refused(changed("info.paces", paces))
-    assert type(error) is Unsupported
-    assert str(error) == "info.paces holds no pace that this build knows: PACE_EAGER or PACE_THRIFTY"
+def test_an_edge_without_a_pace_is_refused() -> None:
+    error = refused(changed("info.paces", []))
+    assert type(error) is InvalidValue
+    assert str(error) == "info.paces is not set: must be at least one pace"
 
 
 def test_a_residual_row_is_refused_by_name() -> None:
