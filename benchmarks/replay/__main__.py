@@ -16,7 +16,7 @@ from statistics import fmean
 
 import uvloop
 
-from benchmarks.cores import Cores, here, move_to
+from benchmarks.machine import Cores, machine, move_to
 from benchmarks.replay.device import Manner
 from benchmarks.replay.play import Load, Round, play
 from benchmarks.replay.recording import BLOCK, Found, Wanted, record
@@ -31,7 +31,7 @@ def main() -> int:
     logging.basicConfig(level=logging.ERROR)
     os.environ["OMP_NUM_THREADS"] = "1"
     cores = Cores.chosen(wanted.cores)
-    _say(f"{here()}; {cores}")
+    _say(f"{machine()}; {cores}")
     move_to(cores.edge)  # the models are measured where the edge will run
     found = _record(wanted)
     _say(_told(found, wanted.model))

@@ -15,7 +15,7 @@ from statistics import fmean
 from time import monotonic
 from typing import ClassVar
 
-from benchmarks.cores import cpu_seconds
+from benchmarks.machine import cpu_seconds
 from benchmarks.replay.device import Diary, Manner, ReplayedDevice
 from benchmarks.replay.script import Recording
 from device_client.link import connect, server_info

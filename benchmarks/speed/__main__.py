@@ -18,10 +18,11 @@ from rich.console import Console
 
 from benchmarks.link import emulated_link
 from benchmarks.link.profile import round_trip
+from benchmarks.machine import Cores, machine
 from benchmarks.speed import models
 from benchmarks.speed.cells import Cell, measure
 from benchmarks.speed.ends import DRAFTING, RANDOM, ends
-from benchmarks.speed.models import Cores, Models
+from benchmarks.speed.models import Models
 from benchmarks.speed.questions import questions
 from benchmarks.speed.report import show, values
 
@@ -41,9 +42,9 @@ def settings(asked: argparse.Namespace, cores: Cores) -> dict[str, Callable[[Pat
 
 def cells(asked: argparse.Namespace) -> Iterator[Cell]:
     """Every cell that was asked for, as it is measured."""
-    cores = Cores(edge=asked.cores[0], device=asked.cores[1])
+    cores = Cores.chosen(asked.cores)
     with emulated_link(round_trip(asked.rtt[0])) as link:
-        console.print(f"link: {link.kind}; edge on core {cores.edge}, device on core {cores.device}")
+        console.print(f"{machine()}\nlink: {link.kind}; {cores}")
         for setting in asked.setting:
             with tempfile.TemporaryDirectory() as scratch:
                 folder = Path(scratch)
@@ -72,7 +73,7 @@ def main() -> int:
     parser.add_argument("--rtt", nargs="+", type=float, default=list(ROUND_TRIPS), help="ms")
     parser.add_argument("--pairs", type=int, default=20, help="in a cell")
     parser.add_argument("--scale", type=float, default=0.25, help="of 190 ms and 55 ms, in the setting paper")
-    parser.add_argument("--cores", nargs=2, type=int, default=[0, 1], help="of edge and device")
+    parser.add_argument("--cores", help="edge,device: 0,1 if not said")
     parser.add_argument("--out", type=Path, help="a file for everything, JSON lines")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)

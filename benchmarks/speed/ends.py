@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.link import Link
+from benchmarks.machine import Cores, cpu_seconds
 from benchmarks.speed.asker import Way, as_argument
-from benchmarks.speed.models import Cores, Models
+from benchmarks.speed.models import Models
 from deploy.processes import EdgeProcess, edge_process
 
 DRAFTING, RANDOM, ALONE = "drafting", "random", "alone"
@@ -43,8 +44,8 @@ class Ends:
 
     def cpu_seconds(self) -> tuple[float, float, float]:
         """Used so far by the edges, the device and the link."""
-        edges = sum(_cpu_seconds(edge.process.pid) for edge in self.edges)
-        return edges, _cpu_seconds(self.asker.pid), self.link.cpu_seconds()
+        edges = sum(cpu_seconds(edge.process.pid) for edge in self.edges)
+        return edges, cpu_seconds(self.asker.pid), self.link.cpu_seconds()
 
 
 @contextmanager
@@ -71,19 +72,20 @@ def ends(models: Models, link: Link, cores: Cores, folder: Path) -> Iterator[End
             ALONE: Way(alone, models.draft, models.draft_dtype, False),
         }
         command = [sys.executable, "-m", "benchmarks.speed.asker", as_argument(ways)]
-        asker = stack.enter_context(_process(link.device(command), cores.device))
+        asker = stack.enter_context(_process(link.device(command), cores.devices))
         _said(asker)
         yield Ends(link, asker, (edges[0], edges[1]), files)
 
 
 @contextmanager
-def _process(command: list[str], core: int) -> Iterator[subprocess.Popen[str]]:
+def _process(command: list[str], core: int | None) -> Iterator[subprocess.Popen[str]]:
     environment = os.environ | {"GRPC_VERBOSITY": "ERROR"}
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        os.sched_setaffinity(process.pid, {core})  # before it has threads: they inherit it
+        if core is not None:
+            os.sched_setaffinity(process.pid, {core})  # before it has threads: they inherit it
         yield process
     finally:
         process.stdin.close()  # it ends when nobody orders any more
@@ -97,9 +99,3 @@ def _said(process: subprocess.Popen[str]) -> Any:
     if not line:
         raise RuntimeError("the device of the benchmark has ended")
     return json.loads(line)
-
-
-def _cpu_seconds(pid: int) -> float:
-    """User and system time of a process, proc(5)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -7,7 +7,6 @@ The random draft has the draft's shape and cost, and agrees with nobody.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -17,17 +16,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from benchmarks.expand import WEIGHTS, Expansion, expanded
+from benchmarks.machine import Cores, move_to
 from shared.demo.pair import draft_folder, target_folder
 
 _TRIAL_LAYERS = 6
-
-
-@dataclass(frozen=True)
-class Cores:
-    """Where each end runs."""
-
-    edge: int
-    device: int
 
 
 @dataclass(frozen=True)
@@ -51,7 +43,7 @@ class Models:
 
 def like_the_paper(folder: Path, scale: float, cores: Cores) -> Models:
     """A target step of 190 ms and a draft token of 55 ms, times `scale`; bfloat16."""
-    draft, seconds = _costing(draft_folder(), folder / "draft", 0.055 * scale, cores.device)
+    draft, seconds = _costing(draft_folder(), folder / "draft", 0.055 * scale, cores.devices)
     target, step = _costing(target_folder(), folder / "target", seconds * 190 / 55, cores.edge)
     random = _random(draft, folder / "random")
     return Models("190 : 55", str(target), "bfloat16", str(draft), str(random), "bfloat16", step, seconds)
@@ -60,7 +52,7 @@ def like_the_paper(folder: Path, scale: float, cores: Cores) -> Models:
 def small_draft(folder: Path, cores: Cores) -> Models:
     """The packaged draft, in float32, before a target that costs 40 of its tokens."""
     draft = draft_folder()
-    seconds = _measured(draft, "float32", cores.device)
+    seconds = _measured(draft, "float32", cores.devices)
     target, step = _costing(target_folder(), folder / "target", seconds * 40, cores.edge)
     random = _random(draft, folder / "random")
     return Models("40 : 1", str(target), "bfloat16", str(draft), str(random), "float32", step, seconds)
@@ -70,7 +62,7 @@ def compute_bound(folder: Path, cores: Cores) -> Models:
     """The target in float32, where each token of a step costs: eight take about three times as long as one."""
     draft = draft_folder()
     target = expanded(target_folder(), folder / "target", Expansion())
-    step, seconds = _measured(target, "float32", cores.edge), _measured(draft, "float32", cores.device)
+    step, seconds = _measured(target, "float32", cores.edge), _measured(draft, "float32", cores.devices)
     random = _random(draft, folder / "random")
     return Models("compute-bound", str(target), "float32", str(draft), str(random), "float32", step, seconds)
 
@@ -78,12 +70,12 @@ def compute_bound(folder: Path, cores: Cores) -> Models:
 def packaged(folder: Path, cores: Cores) -> Models:
     """The packaged pair as it is: quick, and too small for its speed to say much."""
     target, draft = target_folder(), draft_folder()
-    step, seconds = _measured(target, "float32", cores.edge), _measured(draft, "float32", cores.device)
+    step, seconds = _measured(target, "float32", cores.edge), _measured(draft, "float32", cores.devices)
     random = _random(draft, folder / "random")
     return Models("packaged", str(target), "float32", str(draft), str(random), "float32", step, seconds)
 
 
-def _costing(source: Path, into: Path, wanted: float, core: int) -> tuple[Path, float]:
+def _costing(source: Path, into: Path, wanted: float, core: int | None) -> tuple[Path, float]:
     """`source`, expanded by as many layers as bring a token to `wanted` seconds in bfloat16, and what it then takes."""
     none, some = Expansion(), Expansion(layers=_TRIAL_LAYERS)
     times = []
@@ -96,12 +88,10 @@ def _costing(source: Path, into: Path, wanted: float, core: int) -> tuple[Path, 
     return folder, _measured(folder, "bfloat16", core)
 
 
-def _measured(folder: Path, dtype: str, core: int) -> float:
+def _measured(folder: Path, dtype: str, core: int | None) -> float:
     """Seconds of a step over one token, in a process of its own on that core."""
     command = [sys.executable, "-m", "benchmarks.speed.stopwatch", str(folder), dtype, "1"]
-    done = subprocess.run(
-        command, check=True, capture_output=True, text=True, preexec_fn=lambda: os.sched_setaffinity(0, [core])
-    )
+    done = subprocess.run(command, check=True, capture_output=True, text=True, preexec_fn=lambda: move_to(core))
     return float(json.loads(done.stdout)["1"])
 
 

@@ -17,7 +17,7 @@ from dataclasses import fields
 import numpy as np
 import uvloop
 
-from benchmarks.cores import Cores, cpu_seconds, here, move_to
+from benchmarks.machine import Cores, cpu_seconds, machine, move_to
 from benchmarks.step import parts
 from benchmarks.step.pinging import Known, Times, ping
 from deploy.processes import edge_process
@@ -36,7 +36,7 @@ def main() -> int:
     os.environ["OMP_NUM_THREADS"] = "1"
     cores = Cores.chosen(wanted.cores)
     _say(
-        f"{here()}; {cores}\n"
+        f"{machine()}; {cores}\n"
         f"target {wanted.model}, {wanted.block} proposals in each step, temperature {wanted.temperature}"
     )
     wish = SamplingWish(wanted.temperature, seed=7, max_tokens=wanted.tokens, ignore_eos=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_a_small_run_measures_both_ways_and_foretells(tmp_path: Path) -> None:
     out = tmp_path / "cells.jsonl"
-    cores = sorted(os.sched_getaffinity(0))
     options = ["--setting", "packaged", "--draft", "drafting", "--rtt", "5", "--pairs", "2"]
-    options += ["--cores", str(cores[0]), str(cores[-1])]
     command = [sys.executable, "-m", "benchmarks.speed", *options, "--out", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr
