@@ -182,7 +182,7 @@ def test_the_ready_line_and_a_verbose_device_tell_what_holds() -> None:
         done = ask("hello", "--edge", edge.address, "--draft", DRAFT, "--threads", "2", "--verbose")
         quiet = ask("hello", "--edge", edge.address, "--draft", DRAFT)
     assert (
-        "ready: toy:seed=1 (toy), threads 3, context 4096, window 16, batch 4, places 5, line 7, eager, thrifty\n"
+        "ready: toy:seed=1 (toy), threads 3, context 4096, window 16, batch 4, places 5, line 7, eager, thrifty, auto\n"
         in "".join(edge.log)
     )
     assert f"device-client: draft {DRAFT}, threads 2, window 16, pace eager\n" in done.stderr
