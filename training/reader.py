@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoTokenizer, Qwen3VLForConditionalGeneration
 
-LONGEST = 96  # tokens of an answer
+LONGEST = 320  # tokens of an answer
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,21 @@ class Reader:
             logits_to_keep=len(answer) + 1,
         ).logits
         return logits[0, :-1].argmax(-1)
+
+    def tokens(self, answer: str) -> Tensor:
+        """An answer and its end as tokens [length]."""
+        ids: list[int] = self.tokenizer.encode(f"{answer}<|im_end|>", add_special_tokens=False)
+        return torch.tensor(ids)
+
+    def greedy(self, asked: Asked, right: str) -> tuple[Tensor, bool]:
+        """The greedy answer [length], and whether it is the right one token for token.
+
+        It is if and only if the model, led along the right answer, would choose each of its tokens; one forward tells.
+        """
+        wanted = self.tokens(right)
+        if torch.equal(self.choices(asked, wanted), wanted):
+            return wanted, True
+        return self.answer(asked), False
 
     def text(self, answer: Tensor) -> str:
         """The answer as a person reads it."""
