@@ -103,14 +103,16 @@ class Agreement:
 
 
 def quality(reader: Reader, asking: Asking, count: int) -> Quality:
-    """Exactly right answers per kind, and the placed nouns of descriptions."""
-    found = Quality(count)
-    for kind in KINDS:
-        found.right[kind] = 0
-        for unseen, question in asking(kind, count):
-            said, right = reader.greedy(reader.ask(draw(unseen), question.prompt), question.answer)
-            found.right[kind] += right
-            if kind == "describe":
+    """Exactly right answers per kind, and the placed nouns of descriptions; a picture is seen once for all kinds."""
+    found = Quality(count, dict.fromkeys(KINDS, 0))
+    for same in zip(*(asking(kind, count) for kind in KINDS), strict=True):
+        shown, view = None, None
+        for unseen, question in same:
+            if view is None or unseen != shown:
+                shown, view = unseen, reader.look(draw(unseen))
+            said, right = reader.greedy(view, question.prompt, question.answer)
+            found.right[question.kind] += right
+            if question.kind == "describe":
                 found.placed.add(placed_nouns(reader.text(said)), placed_nouns(question.answer))
     return found
 
@@ -122,11 +124,10 @@ def agreement(target: Reader, draft: Reader, make: Callable[[int], Scene], count
     for index in range(count):
         seed = HELD_OUT + AGREEMENT_FROM + index
         unseen = make(seed)
-        question = ask(unseen, random.Random(seed))
-        asked = target.ask(draw(unseen), question.prompt)
-        answer, _ = target.greedy(asked, question.answer)
-        sighted.append(draft.choices(asked, answer) == answer)
-        blinded.append(blind.choices(asked, answer) == answer)
+        question, picture = ask(unseen, random.Random(seed)), draw(unseen)
+        answer, _ = target.greedy(target.look(picture), question.prompt, question.answer)
+        for reader, agreed in ((draft, sighted), (blind, blinded)):
+            agreed.append(reader.choices(reader.look(picture), question.prompt, answer) == answer)
     return Agreement(torch.cat(sighted), torch.cat(blinded), count)
 
 

@@ -60,6 +60,7 @@ def test_things_of_a_board_differ_and_stand_in_cells_of_their_own_in_reading_ord
             assert len({thing.noun for thing in shown.things}) == len(cells)
             assert set(cells) <= set(range(side**2))
             assert side in sides((shown.height, shown.width))
+            assert side == 3 or min(shown.height, shown.width) / side >= 51
             assert side == 3 or FULLNESS[side][0] <= len(cells) <= FULLNESS[side][1]
 
 
