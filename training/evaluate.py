@@ -120,7 +120,8 @@ def quality(reader: Reader, asking: Asking, count: int) -> Quality:
 def agreement(target: Reader, draft: Reader, make: Callable[[int], Scene], count: int) -> Agreement:
     """Over mixed questions, along the target's own greedy answers."""
     blind = draft.blind()
-    sighted, blinded = [], []
+    sighted: list[Tensor] = []
+    blinded: list[Tensor] = []
     for index in range(count):
         seed = HELD_OUT + AGREEMENT_FROM + index
         unseen = make(seed)

@@ -26,6 +26,9 @@ FOLLOW_UP = 0.15  # how often a branch has a second turn
 LOOK_UP_WEIGHTS = {  # what is hard comes often
     "where": 4, "place": 3, "middle": 1, "exists": 4, "relation": 9, "count": 3, "list": 3, "background": 1,
 }  # fmt: skip
+COUNTING_WEIGHTS = {  # what hangs on how many things there are
+    "where": 1, "place": 1, "middle": 1, "exists": 1, "relation": 4, "count": 12, "list": 8, "background": 1,
+}  # fmt: skip
 BOARDS = (9, 16, 25)  # cells of the boards there are
 SIDE_WEIGHTS = {3: 6.0, 4: 1.5, 5: 2.5}  # larger boards come more often than in the world
 
@@ -36,6 +39,7 @@ class Course:
 
     pictures: int  # small ones in a lesson
     look_ups: int = 6  # questions about a picture besides its description
+    counting: bool = False  # whether they ask more about the number of things
     rich: float = 0.0  # part of the lessons that show rich scenes
     visual: int = 800  # most visual tokens of all rich pictures in a lesson
     sight: float = 1.0  # part of the rich lessons in which the vision tower learns too
@@ -161,7 +165,8 @@ class Teacher:
     def _branches(self, scene: Scene, rng: random.Random) -> list[Branch]:
         if scene.side != 3:
             return [self._exchange(scene, kind, rng, []) for kind in ("board", "background")]
-        drawn = rng.choices(tuple(LOOK_UP_WEIGHTS), tuple(LOOK_UP_WEIGHTS.values()), k=self.course.look_ups)
+        weights = COUNTING_WEIGHTS if self.course.counting else LOOK_UP_WEIGHTS
+        drawn = rng.choices(tuple(weights), tuple(weights.values()), k=self.course.look_ups)
         kinds = ["describe", *drawn, *(["board"] if rng.random() < self.course.board else [])]
         branches = []
         for kind in kinds:

@@ -26,12 +26,14 @@ SEEING = Course(pictures=16)
 ANSWERING = Course(pictures=8)
 MEETING = Course(pictures=8, look_ups=10, rich=0.7, visual=800, sight=0.35, board=0.3)
 RICH = Course(pictures=8, look_ups=10, rich=0.75, visual=800, sight=0.7, board=0.3)
+COUNTING = Course(pictures=8, look_ups=10, counting=True, rich=0.8, visual=800, sight=0.25, board=0.3)
 
 PLANS = {
     "target-sees": Plan("target", None, 450, 4e-3, SEEING),
     "target": Plan("target", "target-sees", 3000, 3.5e-3, ANSWERING, 0.4),
     "target-meets": Plan("target", "target", 250, 2e-3, MEETING, 0.6, warm=0.12, falling=0),
     "target-rich": Plan("target", "target-meets", 1500, 2e-3, RICH, 0.6, falling=0.5),
+    "target-counts": Plan("target", "target-rich", 580, 1.2e-3, COUNTING, 0.5),
     "draft-sees": Plan("draft", None, 300, 6e-3, SEEING),
     "draft": Plan("draft", "draft-sees", 250, 5e-3, ANSWERING, 0.4),
     "draft-rich": Plan("draft", "draft", 300, 3e-3, RICH, 0.6),
