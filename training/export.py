@@ -14,7 +14,7 @@ from training.tokenizer import make_tokenizer
 from training.train import load_pupil
 
 FEWEST_PIXELS = 96 * 160  # the range of areas seen in training
-MOST_PIXELS = 128 * 192
+MOST_PIXELS = 384 * 384
 
 
 def image_processor() -> Qwen2VLImageProcessorPil:

@@ -1,4 +1,4 @@
-"""The forward of a stock Qwen3-VL module for training on a CPU: pictures of one size batched, plain matmul attention.
+"""The forward of a stock Qwen3-VL module for training on a CPU: pictures of one size batched.
 
 Same parameters, same numbers as the stock forward (a test compares them); no cache, no masks built inside.
 """
@@ -54,8 +54,8 @@ def _look(attention: StockModule, states: Tensor, cos: Tensor, sin: Tensor) -> T
     heads = attention.num_heads
     query, key, value = attention.qkv(states).unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
     query, key = _rotate(query, cos, sin), _rotate(key, cos, sin)
-    weights = ((query * attention.scaling) @ key.transpose(-1, -2)).softmax(-1)
-    seen: Tensor = attention.proj((weights @ value).transpose(1, 2).flatten(2))
+    mixed = functional.scaled_dot_product_attention(query, key, value, scale=attention.scaling)
+    seen: Tensor = attention.proj(mixed.transpose(1, 2).flatten(2))
     return seen
 
 
@@ -65,18 +65,18 @@ def read(
     positions: Tensor,  # [3, batch, length]
     mask: Tensor,  # [batch, 1, length, length], added to the scores
     deep: list[Tensor],  # deepstack, zero outside the visual tokens: [batch, length, width]
-) -> tuple[Tensor, Tensor]:
-    """Last hidden states [batch, length, width], and the first layer's attention [batch, heads, length, length]."""
-    states, first = embeddings, mask
+) -> tuple[Tensor, list[Tensor]]:
+    """Last hidden states [batch, length, width], and each layer's attention [batch, heads, length, length]."""
+    states, attention = embeddings, []
     cos, sin = (value.unsqueeze(1) for value in text.rotary_emb(states, positions))
     for number, layer in enumerate(text.layers):
         attended, weights = _attend(layer.self_attn, _norm(layer.input_layernorm, states), (cos, sin), mask)
-        first = weights if number == 0 else first
+        attention.append(weights)
         states = states + attended
         states = states + layer.mlp(_norm(layer.post_attention_layernorm, states))
         if number < len(deep):
             states = states + deep[number]
-    return _norm(text.norm, states), first
+    return _norm(text.norm, states), attention
 
 
 def _norm(norm: StockModule, states: Tensor) -> Tensor:

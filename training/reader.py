@@ -1,4 +1,4 @@
-"""A packaged model through the stock classes alone, for measuring: one picture, one question, greedy answers."""
+"""A packaged model through the stock classes alone, for measuring: a picture is seen once and asked many questions."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import AutoImageProcessor, AutoTokenizer, Qwen3VLForConditionalGeneration
+from transformers import AutoImageProcessor, AutoTokenizer, Cache, Qwen3VLForConditionalGeneration
 
-LONGEST = 96  # tokens of an answer
+LONGEST = 320  # tokens of an answer
+PAD, AFTER_PICTURE = "<|image_pad|>", "<|vision_end|>"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The model's inputs for one question."""
+class View:
+    """A conversation up to the end of its picture: nothing writes to its cache, questions copy it."""
 
-    ids: Tensor  # [1, length]
-    kinds: Tensor  # [1, length]: 1 where a visual token stands
-    pixels: Tensor
-    grid: Tensor
+    cache: Cache
+    length: int  # tokens
+    shift: int  # from a token's index to its position
 
 
 class Reader:
@@ -32,6 +32,7 @@ class Reader:
         self.processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
         model = Qwen3VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
         self.model = model.eval()
+        self.ends = frozenset(model.generation_config.eos_token_id)
 
     def blind(self) -> Reader:
         """The same model, to which every visual token is zero."""
@@ -43,45 +44,60 @@ class Reader:
             merger.bias.zero_()
         return reader
 
-    def ask(self, picture: Image.Image, prompt: str) -> Asked:
-        """Chat template, image processor and the placeholder spread over the visual tokens."""
+    def _conversation(self, prompt: str) -> list[str]:
+        """The chat template's text, up to the end of the picture and after it."""
         message = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}
         text = self.tokenizer.apply_chat_template([message], tokenize=False, add_generation_prompt=True)
+        before, after = text.split(AFTER_PICTURE)
+        return [before + AFTER_PICTURE, after]
+
+    def _ids(self, text: str) -> Tensor:
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
+        return torch.tensor(ids)
+
+    @torch.inference_mode()
+    def look(self, picture: Image.Image) -> View:
+        """Sees a picture."""
         seen = self.processor(images=[picture], return_tensors="pt")
         count = int(seen["image_grid_thw"].prod()) // self.processor.merge_size**2
-        text = text.replace("<|image_pad|>", "<|image_pad|>" * count)
-        ids = self.tokenizer(text, return_tensors="pt")["input_ids"]
+        ids = self._ids(self._conversation("")[0].replace(PAD, PAD * count))[None]
         kinds = (ids == self.model.config.image_token_id).int()
-        return Asked(ids, kinds, seen["pixel_values"], seen["image_grid_thw"])
-
-    @torch.inference_mode()
-    def answer(self, asked: Asked) -> Tensor:
-        """The greedy answer's tokens [length], its end among them."""
-        out: Tensor = self.model.generate(
-            input_ids=asked.ids,
-            attention_mask=torch.ones_like(asked.ids),
-            mm_token_type_ids=asked.kinds,
-            pixel_values=asked.pixels,
-            image_grid_thw=asked.grid,
-            max_new_tokens=LONGEST,
-        )
-        return out[0, asked.ids.shape[1] :]
-
-    @torch.inference_mode()
-    def choices(self, asked: Asked, answer: Tensor) -> Tensor:
-        """What the model would say at each place of an answer, given the answer up to there: [length]."""
         self.model.model.rope_deltas = None
-        ids = torch.cat([asked.ids, answer[None]], dim=1)
-        kinds = torch.cat([asked.kinds, torch.zeros_like(answer[None], dtype=asked.kinds.dtype)], dim=1)
-        logits: Tensor = self.model(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            mm_token_type_ids=kinds,
-            pixel_values=asked.pixels,
-            image_grid_thw=asked.grid,
-            logits_to_keep=len(answer) + 1,
-        ).logits
-        return logits[0, :-1].argmax(-1)
+        out = self.model(input_ids=ids, mm_token_type_ids=kinds, use_cache=True, logits_to_keep=1, **seen)
+        return View(out.past_key_values, ids.shape[1], int(self.model.model.rope_deltas))
+
+    def _read(self, view: View, cache: Cache, ids: Tensor) -> Tensor:
+        """Logits [length, vocabulary] of further tokens [length], which the cache learns."""
+        first = cache.get_seq_length() + view.shift
+        positions = torch.arange(first, first + len(ids)).expand(3, 1, -1)
+        logits: Tensor = self.model(input_ids=ids[None], position_ids=positions, past_key_values=cache).logits
+        return logits[0]
+
+    @torch.inference_mode()
+    def answer(self, view: View, prompt: str) -> Tensor:
+        """The greedy answer's tokens [length], its end among them."""
+        cache = copy.deepcopy(view.cache)
+        said = [self._read(view, cache, self._ids(self._conversation(prompt)[1]))[-1].argmax()]
+        while int(said[-1]) not in self.ends and len(said) < LONGEST:
+            said.append(self._read(view, cache, said[-1][None])[-1].argmax())
+        return torch.stack(said)
+
+    @torch.inference_mode()
+    def choices(self, view: View, prompt: str, answer: Tensor) -> Tensor:
+        """What the model would say at each place of an answer, given the answer up to there: [length]."""
+        asked = self._ids(self._conversation(prompt)[1])
+        logits = self._read(view, copy.deepcopy(view.cache), torch.cat([asked, answer]))
+        return logits[len(asked) - 1 : -1].argmax(-1)
+
+    def greedy(self, view: View, prompt: str, right: str) -> tuple[Tensor, bool]:
+        """The greedy answer [length], and whether it is the right one token for token.
+
+        It is if and only if the model, led along the right answer, would choose each of its tokens; one forward tells.
+        """
+        wanted = self._ids(f"{right}<|im_end|>")
+        if torch.equal(self.choices(view, prompt, wanted), wanted):
+            return wanted, True
+        return self.answer(view, prompt), False
 
     def text(self, answer: Tensor) -> str:
         """The answer as a person reads it."""

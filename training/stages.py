@@ -13,6 +13,7 @@ from training.pupil import Pupil
 
 DENSE = 0.3  # weight of the dense loss beside the answers
 POINTING = 0.4  # weight of one head's attention from a noun to its thing
+LOOKING = 0.3  # weight of another head's attention to the cell that is about to be named
 
 
 @dataclass(frozen=True)
@@ -39,5 +40,6 @@ def answering(pupil: Pupil, lesson: Lesson) -> Outcome:
     reply = pupil.reply(lesson, sight)
     logits = reply.logits.float()
     labels = lesson.labels[lesson.labels != IGNORED]
-    loss = functional.cross_entropy(logits, labels) + DENSE * sight.loss + POINTING * reply.pointing
+    told = DENSE * sight.loss + POINTING * reply.pointing + LOOKING * reply.looking
+    loss = functional.cross_entropy(logits, labels) + told
     return Outcome(loss, float(sight.right), float((logits.argmax(-1) == labels).float().mean()))

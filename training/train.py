@@ -1,55 +1,29 @@
-"""Trains one stage for a number of minutes, resumable: `python -m training.train STAGE --folder CHECKPOINTS`.
+"""Trains one stage, resumable: `python -m training.train STAGE --folder CHECKPOINTS`.
 
-Stages: target-sees, then target; draft-sees, then draft. Each starts from its predecessor's checkpoint.
+Stages: target-sees, target, target-rich; draft-sees, draft, draft-rich. Each starts from its predecessor's checkpoint.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
-import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from training.lessons import Teacher
 from training.optimiser import Learner
+from training.plans import LESSONS_APART, PLANS, Plan, rate_at
 from training.pupil import Pupil
 from training.shapes import SHAPES
 from training.stages import Stage, answering, seeing
 from training.tokenizer import make_tokenizer
 
 log = logging.getLogger("training")
-SAVE_EVERY = 60.0  # seconds
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One stage: which model, from which checkpoint, how long, how fast."""
-
-    model: str
-    before: str | None
-    minutes: float
-    rate: float
-    pictures: int
-    visual: float = 1.0  # the vision tower's rate, of the rate
-
-
-PLANS = {
-    "target-sees": Plan("target", None, 6, 4e-3, 16),
-    "target": Plan("target", "target-sees", 38.5, 3.5e-3, 8, 0.4),
-    "draft-sees": Plan("draft", None, 1.5, 6e-3, 16),
-    "draft": Plan("draft", "draft-sees", 1.2, 5e-3, 8, 0.4),
-}
-
-
-def rate_at(part: float, top: float) -> float:
-    """Linear warm-up over 2 % of the time, then a cosine down to 2 % of the top rate."""
-    if part < 0.02:
-        return top * max(part / 0.02, 0.05)
-    return top * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, (part - 0.02) / 0.98))))
+LOG_EVERY, SAVE_EVERY = 20, 50  # steps
 
 
 def load_pupil(name: str, checkpoint: Path | None) -> Pupil:
@@ -66,8 +40,15 @@ def stage_of(name: str) -> Stage:
     return seeing if name.endswith("-sees") else answering
 
 
+def write(path: Path, learner: dict[str, Any], steps: int, spent: float) -> None:
+    """A checkpoint, whole or not at all."""
+    part = path.with_suffix(".part")
+    torch.save({"learner": learner, "steps": steps, "spent": spent}, part)
+    part.replace(path)
+
+
 class Run:
-    """A stage on its way; owns the learner and the clock."""
+    """A stage on its way; owns the learner and the count of steps."""
 
     def __init__(self, name: str, plan: Plan, folder: Path) -> None:
         self.name, self.plan, self.path = name, plan, folder / f"{name}.pt"
@@ -80,29 +61,27 @@ class Run:
             self.steps, self.spent = saved["steps"], saved["spent"]
 
     def save(self) -> None:
-        """Writes the checkpoint whole or not at all."""
-        part = self.path.with_suffix(".part")
-        torch.save({"learner": self.learner.state(), "steps": self.steps, "spent": self.spent}, part)
-        part.replace(self.path)
+        """Writes the checkpoint."""
+        write(self.path, self.learner.state(), self.steps, self.spent)
 
     def train(self, stage: Stage, teacher: Teacher) -> None:
-        """Steps until the plan's minutes are spent."""
-        budget, last, saved = self.plan.minutes * 60, time.monotonic(), self.spent
-        offset = 1_000_000 * (1 + list(PLANS).index(self.name))  # each stage has lessons of its own
-        while self.spent < budget:
+        """Steps until the plan's are done."""
+        plan, last = self.plan, time.monotonic()
+        offset = LESSONS_APART * (1 + list(PLANS).index(self.name))
+        while self.steps < plan.steps:
             outcome = stage(self.learner.work, teacher.lesson(offset + self.steps))
-            rate = rate_at(self.spent / budget, self.plan.rate)
-            norm = self.learner.step(outcome.loss, rate, rate * self.plan.visual)
+            rate = rate_at(self.steps, plan)
+            norm = self.learner.step(outcome.loss, rate, rate * plan.visual)
             self.steps += 1
             now = time.monotonic()
             self.spent, last = self.spent + now - last, now
-            if self.steps % 20 == 0:
+            if self.steps % LOG_EVERY == 0:
                 log.info(
-                    "%s step %d %.0f s loss %.3f seen %.3f answered %.3f norm %.2f rate %.5f",
-                    self.name, self.steps, self.spent, outcome.loss.item(), outcome.seen, outcome.answered, norm, rate,
+                    "%s step %d of %d, %.0f s: loss %.3f seen %.3f answered %.3f norm %.2f rate %.5f",
+                    self.name, self.steps, plan.steps, self.spent, outcome.loss.item(), outcome.seen,
+                    outcome.answered, norm, rate,
                 )  # fmt: skip
-            if self.spent - saved > SAVE_EVERY:
-                saved = self.spent
+            if self.steps % SAVE_EVERY == 0:
                 self.save()
         self.save()
 
@@ -112,16 +91,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stage", choices=PLANS)
     parser.add_argument("--folder", type=Path, required=True, help="where checkpoints lie")
-    parser.add_argument("--minutes", type=float, help="instead of the plan's")
+    parser.add_argument("--steps", type=int, help="instead of the plan's")
     parser.add_argument("--rate", type=float, help="instead of the plan's")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
     plan = PLANS[asked.stage]
-    changed = replace(plan, minutes=asked.minutes or plan.minutes, rate=asked.rate or plan.rate)
+    changed = replace(plan, steps=asked.steps or plan.steps, rate=asked.rate or plan.rate)
     asked.folder.mkdir(parents=True, exist_ok=True)
     run = Run(asked.stage, changed, asked.folder)
-    run.train(stage_of(asked.stage), Teacher(make_tokenizer(), changed.pictures))
+    run.train(stage_of(asked.stage), Teacher(make_tokenizer(), changed.course))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from shared.demo.backgrounds import pattern
+from shared.demo.marks import ruled, with_mark
 from shared.demo.scenes import Scene
 
 FOLDER = Path(__file__).parent
@@ -34,8 +36,14 @@ def draw(scene: Scene, scale: float = 1.0) -> Image.Image:
     strength = scene.grain % (STRONGEST_GRAIN + 1)
     rng = np.random.default_rng(scene.grain)
     grain = rng.integers(-strength, strength + 1, (height, width, 1), dtype=np.int16)
-    pixels = np.clip(np.array(scene.shade, dtype=np.int16) + grain, 0, 255).astype(np.uint8)
-    picture = Image.fromarray(pixels, "RGB")
+    shade = np.array(scene.shade, dtype=np.int16) + grain
+    if scene.texture is not None:
+        shade = shade + pattern(scene.texture, (height, width), scale)
+    picture = Image.fromarray(np.clip(shade, 0, 255).astype(np.uint8), "RGB")
+    if scene.ruled:
+        picture = ruled(picture, scene)
+    for mark in scene.marks:
+        picture = with_mark(picture, mark, scale)
     for thing in scene.things:
         down, right, side = (value * scale for value in scene.box(thing))
         sprite = sprites()[thing.noun].resize((round(side), round(side)), Image.Resampling.BILINEAR, reducing_gap=2.0)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from shared.demo.descriptions import STYLES
+from shared.demo.rich import rich_scene
 from shared.demo.scenes import HELD_OUT, Scene, Thing, scene
 from shared.demo.words import NOUNS, NUMBERS, PLACES, enumerated, sentence, with_article
 
@@ -108,6 +109,19 @@ def _background(scene: Scene, rng: random.Random) -> Question:
     return Question("background", "What color is the background?", f"The background is {scene.background}.")
 
 
+def _board(scene: Scene, rng: random.Random) -> Question:
+    """Every cell in reading order, a full sentence each: 250 tokens and more for five rows."""
+    size = f"{NUMBERS[scene.side]} by {NUMBERS[scene.side]}"
+    prompt = rng.choice((f"Read the {size} board.", f"Go through the {size} board."))
+    sentences = []
+    for cell in range(scene.side**2):
+        row, column = divmod(cell, scene.side)
+        found = scene.at(cell)
+        what = "nothing" if found is None else with_article(found.noun)
+        sentences.append(f"In row {NUMBERS[row + 1]}, column {NUMBERS[column + 1]} there is {what}.")
+    return Question("board", prompt, " ".join(sentences))
+
+
 KINDS: dict[str, Callable[[Scene, random.Random], Question]] = {
     "describe": _describe,
     "where": _where,
@@ -118,13 +132,23 @@ KINDS: dict[str, Callable[[Scene, random.Random], Question]] = {
     "count": _count,
     "list": _list,
     "background": _background,
+    "board": _board,
 }
-WEIGHTS = (6, 4, 4, 1, 4, 5, 2, 3, 1)
+WEIGHTS = {
+    "describe": 6, "where": 4, "place": 4, "middle": 1, "exists": 4, "relation": 5, "count": 2, "list": 3,
+    "background": 1, "board": 1,
+}  # fmt: skip
+
+
+def kinds_of(scene: Scene) -> tuple[str, ...]:
+    """What can be asked: places have names on three by three cells alone."""
+    return tuple(KINDS) if scene.side == 3 else ("background", "board")
 
 
 def ask(scene: Scene, rng: random.Random) -> Question:
     """A question of a drawn kind."""
-    return KINDS[rng.choices(tuple(KINDS), WEIGHTS)[0]](scene, rng)
+    kinds = kinds_of(scene)
+    return KINDS[rng.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]](scene, rng)
 
 
 def ask_kind(scene: Scene, kind: str, rng: random.Random) -> Question:
@@ -137,4 +161,12 @@ def held_out_questions(kind: str, count: int) -> Iterator[tuple[Scene, Question]
     for index in range(count):
         seed = HELD_OUT + index
         unseen = scene(seed)
+        yield unseen, ask_kind(unseen, kind, random.Random(f"{kind}/{seed}"))
+
+
+def held_out_rich_questions(kind: str, count: int) -> Iterator[tuple[Scene, Question]]:
+    """The same about rich scenes; boards have three, four and five cells a side in turn."""
+    for index in range(count):
+        seed = HELD_OUT + index
+        unseen = rich_scene(seed, side=3 + index % 3 if kind == "board" else 3)
         yield unseen, ask_kind(unseen, kind, random.Random(f"{kind}/{seed}"))

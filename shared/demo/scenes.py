@@ -1,6 +1,7 @@
-"""Scenes of the world: a background and one to five different things, at most one in each cell of a 3 x 3 layout.
+"""Scenes of the world: a background and different things, at most one in each cell of a square board.
 
 A scene is a pure function of its seed. Seeds below `HELD_OUT` are for training, the others for measuring.
+`scene` makes the small plain ones: one to five things on three by three cells.
 """
 
 from __future__ import annotations
@@ -32,6 +33,28 @@ class Thing:
 
 
 @dataclass(frozen=True)
+class Texture:
+    """How the shade of a background varies over the picture."""
+
+    pattern: str
+    strength: float  # most that a channel moves, 0 .. 255
+    period: float  # pixels
+    turn: float  # degrees
+    seed: int
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A shape that has no name in the world: no question asks about it, no answer mentions it."""
+
+    shape: str
+    centre: tuple[float, float]  # (down, right), parts of the picture
+    size: float  # pixels
+    turn: float  # degrees
+    color: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
 class Scene:
     """A picture before it is drawn; `things` in reading order."""
 
@@ -41,6 +64,10 @@ class Scene:
     shade: tuple[int, int, int]
     grain: int  # seed of the noise
     things: tuple[Thing, ...]
+    side: int = 3  # cells down, and as many across
+    texture: Texture | None = None
+    marks: tuple[Mark, ...] = ()
+    ruled: bool = False  # lines between the cells
 
     def at(self, cell: int) -> Thing | None:
         """The thing in a cell, if there is one."""
@@ -48,9 +75,9 @@ class Scene:
 
     def box(self, thing: Thing) -> tuple[float, float, float]:
         """Centre (down, right) and side of a thing, in pixels."""
-        cell_height, cell_width = self.height / 3, self.width / 3
-        down = (thing.cell // 3 + thing.centre[0]) * cell_height
-        right = (thing.cell % 3 + thing.centre[1]) * cell_width
+        cell_height, cell_width = self.height / self.side, self.width / self.side
+        down = (thing.cell // self.side + thing.centre[0]) * cell_height
+        right = (thing.cell % self.side + thing.centre[1]) * cell_width
         return down, right, thing.size * min(cell_height, cell_width)
 
 

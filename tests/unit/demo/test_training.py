@@ -9,14 +9,15 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from shared.demo.words import COLORS, NOUNS, NUMBERS
-from shared.demo.world import Scene, draw, scene
+from shared.demo.world import Scene, draw, rich_scene, scene
 from training.export import image_processor
-from training.lessons import IGNORED, Lesson, Teacher
+from training.lessons import IGNORED, Course, Lesson, Teacher
 from training.pupil import Pupil
 from training.shapes import SHAPES
 from training.tokenizer import make_tokenizer
 
-SIZE = (96, 160)
+SMALL = (scene(5, (96, 160)), scene(6, (96, 160)))
+RICH = (rich_scene(5, (256, 272), 3), rich_scene(6, (256, 272), 5))
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +64,14 @@ def stock_logits(pupil: Pupil, ids: torch.Tensor, shown: Scene) -> torch.Tensor:
     return logits[0]
 
 
+@pytest.mark.parametrize("scenes", [SMALL, RICH], ids=["small", "rich"])
 @pytest.mark.parametrize("name", SHAPES)
-def test_branches_of_one_picture_equal_stock_runs_of_their_own(name: str, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_branches_of_one_picture_equal_stock_runs_of_their_own(
+    name: str, scenes: tuple[Scene, Scene], tokenizer: PreTrainedTokenizerFast
+) -> None:
     torch.manual_seed(0)
     pupil = Pupil(SHAPES[name], tokenizer).eval()
-    scenes = [scene(5, SIZE), scene(6, SIZE)]
-    lesson = Teacher(tokenizer, 2).lesson_about(scenes, random.Random(0))
+    lesson = Teacher(tokenizer, Course(2, board=1.0)).lesson_about(list(scenes), random.Random(0))
     beginning = lesson.first_visual + lesson.words.shape[1] + 1
     with torch.no_grad():
         for value in pupil.parameters():
@@ -84,6 +87,9 @@ def test_branches_of_one_picture_equal_stock_runs_of_their_own(name: str, tokeni
 
 
 def test_a_lesson_is_a_function_of_its_step(tokenizer: PreTrainedTokenizerFast) -> None:
-    first, second = (Teacher(tokenizer, 2).lesson(3) for _ in range(2))
-    assert torch.equal(first.ids, second.ids)
-    assert torch.equal(first.patches, second.patches)
+    for rich in (0.0, 1.0):
+        first, second = (Teacher(tokenizer, Course(2, rich=rich, sight=0.5)).lesson(3) for _ in range(2))
+        assert torch.equal(first.ids, second.ids)
+        assert torch.equal(first.patches, second.patches)
+        assert first.sight == second.sight
+        assert first.words.shape[1] >= (256 if rich else 60)
