@@ -6,21 +6,28 @@ import io
 import random
 
 from device_client.answer import Question
-from shared.demo.world import HELD_OUT, ask_kind, draw, scene
+from shared.demo.world import HELD_OUT, ask_kind, draw, rich_scene, scene
 from shared.speculation.request import Message, Picture, SamplingWish, Text
 from shared.vlm.images import open_image
 
-# Descriptions are long, the other answers are short: a third of the questions asks for one.
+# Descriptions are long, the other answers are short: a third of the questions asks for one. A board is the longest.
 KINDS_IN_TURN = (
     *("describe", "where", "place", "describe", "middle", "exists"),
-    *("describe", "relation", "count", "describe", "list", "background"),
+    *("describe", "relation", "count", "board", "list", "background"),
 )
 _MOST_PIXELS = 10**6
 
 
 def held_out(number: int, kind: str, wish: SamplingWish) -> Question:
-    """A question of a kind about the scene of its own that belongs to `number`; the same number, the same question."""
-    unseen = scene(HELD_OUT + number)
+    """A question of a kind about the scene of its own that belongs to `number`; the same number, the same question.
+
+    Every third picture is a large textured one, and so are those of boards.
+    """
+    seed = HELD_OUT + number
+    if kind == "board":
+        unseen = rich_scene(seed, side=3 + number % 3)
+    else:
+        unseen = rich_scene(seed, side=3) if number % 3 == 0 else scene(seed)
     asked = ask_kind(unseen, kind, random.Random(number))
     encoded = io.BytesIO()
     draw(unseen).save(encoded, "PNG")

@@ -16,7 +16,7 @@ _FIRST_GUESS = 5.0  # seconds that a session holds its place, before any has bee
 _MEMORY = 10  # sessions: the newest counts a tenth, so that yesterday's load is forgotten
 
 
-class Turn:
+class Ticket:
     """One opening, from its arrival until a session has taken its place. `place` in line: 1 is next, 0 is called.
 
     `refused`: it left the line, or was sent away, before it was called.
@@ -54,42 +54,42 @@ class Turn:
 
 
 class Line:
-    """At most `most` turns in the order of their arrival."""
+    """At most `most` tickets in the order of their arrival."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._turns: list[Turn] = []
+        self._tickets: list[Ticket] = []
 
     def __len__(self) -> int:
-        return len(self._turns)
+        return len(self._tickets)
 
-    def __iter__(self) -> Iterator[Turn]:
-        return iter(list(self._turns))
+    def __iter__(self) -> Iterator[Ticket]:
+        return iter(list(self._tickets))
 
-    def __contains__(self, turn: Turn) -> bool:
-        return turn in self._turns
+    def __contains__(self, ticket: Ticket) -> bool:
+        return ticket in self._tickets
 
     @property
     def full(self) -> bool:
         """Whether nobody else may wait."""
-        return len(self._turns) >= self._most
+        return len(self._tickets) >= self._most
 
-    def join(self, turn: Turn) -> None:
+    def join(self, ticket: Ticket) -> None:
         """Stand behind everybody else."""
-        self._turns.append(turn)
-        turn.move(len(self._turns))
+        self._tickets.append(ticket)
+        ticket.move(len(self._tickets))
 
-    def call(self) -> Turn:
-        """The turn that was next, which leaves the line."""
-        turn = self._turns[0]
-        self.leave(turn)
-        turn.move(0)
-        return turn
+    def call(self) -> Ticket:
+        """The ticket that was next, which leaves the line."""
+        ticket = self._tickets[0]
+        self.leave(ticket)
+        ticket.move(0)
+        return ticket
 
-    def leave(self, turn: Turn) -> None:
+    def leave(self, ticket: Ticket) -> None:
         """Everybody behind moves up."""
-        self._turns.remove(turn)
-        for place, other in enumerate(self._turns, start=1):
+        self._tickets.remove(ticket)
+        for place, other in enumerate(self._tickets, start=1):
             other.move(place)
 
 

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from edge_server.engine.offers import Offers
 from edge_server.engine.port import Answer
-from edge_server.line import Line, Tenure, Turn, expected_wait
+from edge_server.line import Line, Tenure, Ticket, expected_wait
 from shared.errors import CovspecError, Overloaded, UnknownSession
 from shared.wire.handshake import Opened
 
@@ -44,7 +44,7 @@ class Held:
     answer: Answer
     offers: Offers
     opened: Opened  # as last said to the device
-    turn: Turn  # whose place it has
+    ticket: Ticket  # whose place it has
     stream: Speaker | None = None
     expiry: asyncio.TimerHandle | None = None
 
@@ -61,7 +61,7 @@ class Sessions:
         self._line = Line(most_waiting)
         self._tenure = Tenure()
         self._held: dict[bytes, Held] = {}
-        self._opening: set[Turn] = set()  # their turn has come, no session has taken the place yet
+        self._opening: set[Ticket] = set()  # called, no session has taken the place yet
         self._closing: set[asyncio.Task[None]] = set()
         self._drained: CovspecError | None = None
 
@@ -78,47 +78,47 @@ class Sessions:
         """How many openings stand in line."""
         return len(self._line)
 
-    def queue(self) -> Turn:
-        """A turn for a session that is about to open; it has its place at once, or waits. Raises Overloaded.
+    def queue(self) -> Ticket:
+        """A ticket for a session that is about to open; it has its place at once, or waits. Raises Overloaded.
 
         Raises what `drain` was told, if it would have to wait.
         """
-        turn = Turn()
+        ticket = Ticket()
         if not self._line and self._has_place:
-            self._give_place(turn)
+            self._give_place(ticket)
         elif self._drained is not None:
             raise self._drained
         elif self._line.full:
             raise self._overloaded()
         else:
-            self._line.join(turn)
-        return turn
+            self._line.join(ticket)
+        return ticket
 
-    def send_away(self, turn: Turn, sentence: CovspecError) -> None:
+    def send_away(self, ticket: Ticket, sentence: CovspecError) -> None:
         """If it stands in line, it leaves with `sentence`, and those behind move up at once."""
-        if turn in self._line:
-            self._line.leave(turn)
-            turn.refuse(sentence)
+        if ticket in self._line:
+            self._line.leave(ticket)
+            ticket.refuse(sentence)
 
-    def release(self, turn: Turn) -> None:
+    def release(self, ticket: Ticket) -> None:
         """Leave the line, or give back a place that no session took. Idempotent."""
-        if turn in self._line:
-            self._line.leave(turn)
-        elif turn in self._opening:
-            self._opening.remove(turn)
-            self._tenure.saw(self._clock() - turn.since)
+        if ticket in self._line:
+            self._line.leave(ticket)
+        elif ticket in self._opening:
+            self._opening.remove(ticket)
+            self._tenure.saw(self._clock() - ticket.since)
             self._give_places()
 
     def add(self, held: Held) -> None:
-        """Keep an opened session in the place of its turn."""
-        self._opening.remove(held.turn)
+        """Keep an opened session in the place of its ticket."""
+        self._opening.remove(held.ticket)
         self._held[held.opened.session] = held
 
     def drain(self, sentence: CovspecError) -> None:
         """Send away whoever waits, with `sentence`, and let nobody wait from now on."""
         self._drained = sentence
-        for turn in self._line:
-            self.send_away(turn, sentence)
+        for ticket in self._line:
+            self.send_away(ticket, sentence)
 
     def claim(self, name: bytes, token: bytes, stream: Speaker) -> Held:
         """The session for a new `stream`, with a new token; the old one is told to leave. Raises UnknownSession."""
@@ -166,14 +166,14 @@ class Sessions:
         while self._line and self._has_place:
             self._give_place(self._line.call())
 
-    def _give_place(self, turn: Turn) -> None:
+    def _give_place(self, ticket: Ticket) -> None:
         """A free place, or that of the session parked longest."""
         if len(self) == self._most:
             parked = next(held for held in self._held.values() if held.stream is None)
             self._take_out(parked)
-            turn.clearing = self._close_later(parked)
-        turn.since = self._clock()
-        self._opening.add(turn)
+            ticket.clearing = self._close_later(parked)
+        ticket.since = self._clock()
+        self._opening.add(ticket)
 
     def _overloaded(self) -> Overloaded:
         seconds = expected_wait(self._tenure.mean, self._most, len(self._line) + 1)
@@ -202,4 +202,4 @@ class Sessions:
         if held.expiry is not None:
             held.expiry.cancel()
         if self._held.pop(held.opened.session, None) is not None:
-            self._tenure.saw(self._clock() - held.turn.since)
+            self._tenure.saw(self._clock() - held.ticket.since)

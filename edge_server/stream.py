@@ -1,7 +1,7 @@
 """One stream: what a device says goes to its session's mailbox, what the engine brings goes to the device.
 
 Guarantees: whatever the device sends or fails to send, the session ends up closed, parked or with a newer stream, and
-its turn in line is given up. Reading and writing run side by side; a reader's refusal ends the writer with it.
+its ticket for a place is given back. Reading and writing run side by side; a reader's refusal ends the writer with it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from PIL import Image
 
 from edge_server.engine.offers import Offers
 from edge_server.engine.port import Request, TargetEngine
-from edge_server.line import Turn
+from edge_server.line import Ticket
 from edge_server.sessions import Held, Sessions, new_name
 from edge_server.uploads import ImageStore, Uploads, WaitingRoom
 from shared.errors import CovspecError, EngineFailure, OutOfStep, Superseded, Unsupported
@@ -62,7 +62,7 @@ class Stream:
         self._send = send
         self._uploads = Uploads((), edge.store)
         self._receiving = asyncio.Event()  # until it is set, the first chunk of a picture is not read past
-        self._turn: Turn | None = None
+        self._ticket: Ticket | None = None
         self._offers: Offers | None = None
         self._held: Held | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -111,18 +111,18 @@ class Stream:
         pace = _pace(device, self._edge.engine.paces)
         rules = Rules(device.window, limits.max_ahead, info.rows, info.placeholder_ids)
         sessions = self._edge.sessions
-        turn = self._turn = sessions.queue()
+        ticket = self._ticket = sessions.queue()
         try:
             self._offers = offers = Offers(rules, opening.committed, monotonic)
             self._reader = asyncio.create_task(self._read())
-            await self._come(turn, opening.images)
+            await self._come(ticket, opening.images)
             images = await self._images()
             seed = secrets.randbits(64)
             digests = tuple(reference.digest for reference in opening.images)
             request = Request(opening.messages, images, opening.sampling, seed, pace, opening.committed, digests)
             answer = await self._edge.engine.open(request, offers)
         except BaseException:
-            sessions.release(turn)
+            sessions.release(ticket)
             raise
         terms = answer.terms
         opened = Opened(
@@ -137,16 +137,16 @@ class Stream:
             pace=pace,
             park_seconds=math.ceil(self._edge.park_seconds),
         )
-        held = self._held = Held(answer, offers, opened, turn, self)
+        held = self._held = Held(answer, offers, opened, ticket, self)
         sessions.add(held)
         return held
 
-    async def _come(self, turn: Turn, references: Sequence[ImageReference]) -> None:
+    async def _come(self, ticket: Ticket, references: Sequence[ImageReference]) -> None:
         """Wait for the place. The pictures come meanwhile if the waiting room has room for them, else afterwards."""
         with self._edge.waiting_room.hold(sum(reference.size for reference in references)) as fits:
             if fits:
                 await self._receive(references)
-            await turn.come(lambda place: self._send(Queued(place)))
+            await ticket.come(lambda place: self._send(Queued(place)))
         if self._refusal is not None:
             raise self._refusal
         if self._goodbye:
@@ -218,8 +218,8 @@ class Stream:
         """End the writer, wherever it waits."""
         self._refusal = refusal
         self._uploads.fail(refusal)
-        if self._turn is not None:
-            self._edge.sessions.send_away(self._turn, refusal)
+        if self._ticket is not None:
+            self._edge.sessions.send_away(self._ticket, refusal)
         if self._held is not None:
             await self._held.answer.park()
 
@@ -227,8 +227,8 @@ class Stream:
         """The device wants no more, whether it still waits for its place, sends its pictures, or has an answer."""
         if self._held is not None:
             await self._held.answer.finish(FinishReason.CANCELLED)  # unless it has ended already
-        elif self._turn is not None:
-            self._edge.sessions.send_away(self._turn, _Left())
+        elif self._ticket is not None:
+            self._edge.sessions.send_away(self._ticket, _Left())
             self._uploads.fail(_Left())
 
     async def _take(self, message: FromDevice) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge_server.engine.offers import Offers
 from edge_server.engine.port import News, Terms
-from edge_server.line import Turn
+from edge_server.line import Ticket
 from edge_server.sessions import Held, Sessions, new_name
 from shared.errors import Overloaded
 from shared.speculation.edge import Rules
@@ -71,7 +71,7 @@ class Played:
     def __init__(self, most: int, most_waiting: int) -> None:
         self.model = Model(most, most_waiting)
         self.sessions = Sessions(most, 600.0, most_waiting, lambda: 0.0)
-        self.turns: dict[int, Turn] = {}
+        self.tickets: dict[int, Ticket] = {}
         self.held: dict[int, Held] = {}
 
     async def act(self, act: str, pick: int) -> None:
@@ -83,9 +83,9 @@ class Played:
             number = among.pop(pick % len(among))
             match act:
                 case "give up":
-                    sessions.release(self.turns[number])
+                    sessions.release(self.tickets[number])
                 case "fail to open" if number not in self.held:
-                    sessions.release(self.turns[number])
+                    sessions.release(self.tickets[number])
                 case "come back":
                     opened = self.held[number].opened
                     sessions.claim(opened.session, opened.token, Nothing())
@@ -102,7 +102,7 @@ class Played:
         await asyncio.sleep(0)
 
     def arrive(self) -> None:
-        number, model = len(self.turns), self.model
+        number, model = len(self.tickets), self.model
         full = bool(model.line) or (len(model.running) == model.most and not model.parked)
         if full and len(model.line) >= model.most_waiting:
             with pytest.raises(Overloaded) as refused:
@@ -110,13 +110,13 @@ class Played:
             assert refused.value.retry_after is not None
             return
         model.line.append(number)
-        self.turns[number] = self.sessions.queue()
+        self.tickets[number] = self.sessions.queue()
 
     def open(self, number: int) -> Held:
         if number not in self.held:
             opened = Opened(new_name(), new_name(), TERMS.parameters, 3, 0, 256, (), 8, Pace.EAGER, 60)
             offers, answer = Offers(Rules(8, 8, 256), (), lambda: 0.0), Nothing()
-            self.held[number] = Held(answer, offers, opened, self.turns[number], Nothing())
+            self.held[number] = Held(answer, offers, opened, self.tickets[number], Nothing())
             self.sessions.add(self.held[number])
         return self.held[number]
 
@@ -127,8 +127,8 @@ class Played:
             len(model.parked),
             len(model.line),
         )
-        assert [self.turns[number].place for number in model.line] == list(range(1, len(model.line) + 1))
-        assert all(self.turns[number].place == 0 for number in model.running)
+        assert [self.tickets[number].place for number in model.line] == list(range(1, len(model.line) + 1))
+        assert all(self.tickets[number].place == 0 for number in model.running)
         alive = {number for number, held in self.held.items() if not held.answer.closed}  # type: ignore[attr-defined]
         assert alive == (set(model.running) | set(model.parked)) & set(self.held)
 

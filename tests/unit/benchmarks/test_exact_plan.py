@@ -11,7 +11,7 @@ from benchmarks.exact.plan import AXES, Case, Sampling, plan, rounds
 from shared.speculation.messages import Pace
 
 PACES = tuple(Pace)
-LEVELS = {"sampling": 5, "window": 3, "pace": len(PACES), "sessions": 3, "link": 3, "question": 9}
+LEVELS = {"sampling": 5, "window": 3, "pace": len(PACES), "sessions": 3, "link": 3, "question": 10}
 
 
 def occurrences(cases: tuple[Case, ...], axis: str) -> Counter[str]:

@@ -6,24 +6,24 @@ import asyncio
 
 import pytest
 
-from edge_server.line import LONGEST_SECONDS, SHORTEST_SECONDS, Line, Tenure, Turn, expected_wait
+from edge_server.line import LONGEST_SECONDS, SHORTEST_SECONDS, Line, Tenure, Ticket, expected_wait
 from shared.errors import Unavailable
 
 
-async def turns_behind_each_other(count: int) -> tuple[Line, list[Turn]]:
-    line, turns = Line(count), [Turn() for _ in range(count)]
-    for turn in turns:
-        line.join(turn)
-    return line, turns
+async def turns_behind_each_other(count: int) -> tuple[Line, list[Ticket]]:
+    line, tickets = Line(count), [Ticket() for _ in range(count)]
+    for ticket in tickets:
+        line.join(ticket)
+    return line, tickets
 
 
 async def test_places_count_what_is_ahead() -> None:
-    line, turns = await turns_behind_each_other(4)
-    assert [turn.place for turn in turns] == [1, 2, 3, 4]
-    line.leave(turns[1])
-    assert [turns[0].place, turns[2].place, turns[3].place] == [1, 2, 3]
-    assert line.call() is turns[0]
-    assert (turns[0].place, turns[2].place, turns[3].place) == (0, 1, 2)
+    line, tickets = await turns_behind_each_other(4)
+    assert [ticket.place for ticket in tickets] == [1, 2, 3, 4]
+    line.leave(tickets[1])
+    assert [tickets[0].place, tickets[2].place, tickets[3].place] == [1, 2, 3]
+    assert line.call() is tickets[0]
+    assert (tickets[0].place, tickets[2].place, tickets[3].place) == (0, 1, 2)
 
 
 async def test_a_line_is_full_when_the_most_that_may_wait_do() -> None:
@@ -35,19 +35,19 @@ async def test_a_line_is_full_when_the_most_that_may_wait_do() -> None:
 
 
 async def test_who_comes_is_told_every_place_and_then_has_its_own() -> None:
-    line, turns = await turns_behind_each_other(3)
+    line, tickets = await turns_behind_each_other(3)
     told: list[int] = []
 
     async def tell(place: int) -> None:
         told.append(place)
         line.call()
 
-    await turns[2].come(tell)
+    await tickets[2].come(tell)
     assert told == [3, 2, 1]
 
 
 async def test_a_slow_listener_hears_the_newest_place_only() -> None:
-    line, turns = await turns_behind_each_other(4)
+    line, tickets = await turns_behind_each_other(4)
     told: list[int] = []
 
     async def tell(place: int) -> None:
@@ -55,7 +55,7 @@ async def test_a_slow_listener_hears_the_newest_place_only() -> None:
         for _ in range(2):
             line.call()
 
-    await turns[3].come(tell)
+    await tickets[3].come(tell)
     assert told == [4, 2]
 
 
@@ -63,24 +63,24 @@ async def test_who_is_called_at_once_is_told_nothing() -> None:
     async def tell(place: int) -> None:
         raise AssertionError(place)
 
-    await Turn().come(tell)
+    await Ticket().come(tell)
 
 
 async def test_who_is_sent_away_hears_why() -> None:
-    line, (turn,) = await turns_behind_each_other(1)
+    line, (ticket,) = await turns_behind_each_other(1)
 
     async def tell(_: int) -> None:
-        line.leave(turn)
-        turn.refuse(Unavailable("we close"))
+        line.leave(ticket)
+        ticket.refuse(Unavailable("we close"))
 
     with pytest.raises(Unavailable, match="we close"):
-        await turn.come(tell)
+        await ticket.come(tell)
 
 
 async def test_a_place_is_not_there_before_what_held_it_is_gone() -> None:
-    gone, turn = asyncio.Event(), Turn()
-    turn.clearing = asyncio.create_task(gone.wait())  # type: ignore[arg-type]  # any task
-    coming = asyncio.create_task(turn.come(lambda _: asyncio.sleep(0)))
+    gone, ticket = asyncio.Event(), Ticket()
+    ticket.clearing = asyncio.create_task(gone.wait())  # type: ignore[arg-type]  # any task
+    coming = asyncio.create_task(ticket.come(lambda _: asyncio.sleep(0)))
     for _ in range(3):
         await asyncio.sleep(0)
     assert not coming.done()

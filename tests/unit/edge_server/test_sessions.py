@@ -44,12 +44,12 @@ class House:
         self._occupying: asyncio.Task[None] | None = None
 
     async def open(self, stream: Speaker) -> Held:
-        turn = self.sessions.queue()
-        await turn.come(_unheard)
+        ticket = self.sessions.queue()
+        await ticket.come(_unheard)
         offers = Offers(Rules(8, 8, 256), (), monotonic)
         answer = await self.engine.open(REQUEST, offers)
         opened = Opened(new_name(), new_name(), answer.terms.parameters, 3, 0, 256, (), 8, Pace.THRIFTY, 60)
-        held = Held(answer, offers, opened, turn, stream)
+        held = Held(answer, offers, opened, ticket, stream)
         self.sessions.add(held)
         return held
 
@@ -145,8 +145,8 @@ async def test_who_finds_the_line_full_too_is_told_when_to_come_again() -> None:
         held = [await made.open(Speaker()) for _ in range(2)]
         made.now = 12.0
         await made.sessions.close(held[0])  # the only tenure seen
-        turns = [made.sessions.queue() for _ in range(3)]
-        assert [turn.place for turn in turns] == [0, 1, 2]
+        tickets = [made.sessions.queue() for _ in range(3)]
+        assert [ticket.place for ticket in tickets] == [0, 1, 2]
         for _ in range(3):
             with pytest.raises(Overloaded) as refused:
                 made.sessions.queue()
@@ -154,8 +154,8 @@ async def test_who_finds_the_line_full_too_is_told_when_to_come_again() -> None:
             assert str(refused.value) == (
                 "all 2 sessions of this edge are busy and 2 wait in line; try again in about 18 s"
             )
-        for turn in (*turns, *turns):  # to give back twice is nothing
-            made.sessions.release(turn)
+        for ticket in (*tickets, *tickets):  # to give back twice is nothing
+            made.sessions.release(ticket)
         assert len(made.sessions) == 1
         await made.open(Speaker())
 
@@ -176,14 +176,14 @@ async def test_who_waits_takes_the_place_of_a_session_that_parks() -> None:
     async with house(most=1) as made:
         stream = Speaker()
         held = await made.open(stream)
-        turn = made.sessions.queue()
+        ticket = made.sessions.queue()
         await made.sessions.park(held, stream)
-        assert turn.place == 0
-        await turn.come(_unheard)
+        assert ticket.place == 0
+        await ticket.come(_unheard)
         assert made.engine.sessions == 0  # the cache is free before another is made
         with pytest.raises(UnknownSession):
             made.sessions.claim(held.opened.session, held.opened.token, Speaker())
-        made.sessions.release(turn)
+        made.sessions.release(ticket)
 
 
 async def test_who_is_cancelled_while_a_place_is_cleared_takes_none() -> None:
@@ -204,23 +204,23 @@ async def test_who_is_cancelled_while_a_place_is_cleared_takes_none() -> None:
 async def test_a_drain_sends_the_line_away_and_lets_nobody_join_it() -> None:
     async with house(most=1) as made:
         held = await made.open(Speaker())
-        turns = [made.sessions.queue() for _ in range(2)]
+        tickets = [made.sessions.queue() for _ in range(2)]
         made.sessions.drain(Unavailable("we close"))
         assert made.sessions.waiting == 0
-        for turn in turns:
+        for ticket in tickets:
             with pytest.raises(Unavailable, match="we close"):
-                await turn.come(_unheard)
+                await ticket.come(_unheard)
         with pytest.raises(Unavailable, match="we close"):
             made.sessions.queue()
         await made.sessions.close(held)
 
 
 async def _one_that_opens(made: House) -> None:
-    turn = made.sessions.queue()
+    ticket = made.sessions.queue()
     try:
-        await turn.come(_unheard)
+        await ticket.come(_unheard)
     finally:
-        made.sessions.release(turn)
+        made.sessions.release(ticket)
 
 
 async def _unheard(place: int) -> None:
