@@ -40,10 +40,8 @@ def questions(folder: Path) -> Iterator[Asked]:
 def _next(seeds: Iterator[int], number: int) -> tuple[Scene, Question]:
     board = number % BOARD_EVERY == BOARD_EVERY - 1
     for seed in seeds:
-        if board:
-            shown = rich_scene(seed, side=5)
-        else:
-            shown = rich_scene(seed, side=3) if number % 2 else scene(seed)
+        rich = board or number % 2 == 1
+        shown = rich_scene(seed, side=5 if board else 3) if rich else scene(seed)
         if len(shown.things) >= LEAST_THINGS:
             return shown, ask_kind(shown, "board" if board else "describe", random.Random(seed))
     raise AssertionError("seeds are endless")
