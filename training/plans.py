@@ -36,7 +36,7 @@ PLANS = {
     "target-counts": Plan("target", "target-rich", 580, 1.2e-3, COUNTING, 0.5),
     "draft-sees": Plan("draft", None, 300, 6e-3, SEEING),
     "draft": Plan("draft", "draft-sees", 250, 5e-3, ANSWERING, 0.4),
-    "draft-rich": Plan("draft", "draft", 300, 3e-3, RICH, 0.6),
+    "draft-rich": Plan("draft", "draft", 220, 3e-3, RICH, 0.6),
 }
 LESSONS_APART = 1_000_000  # each stage has lessons of its own
 

@@ -38,7 +38,7 @@ ORDERS = (
     Order("stripes", (320, 240), "green", "Tell me what you see.", 4, "stripes"),
     Order("blobs", (256, 320), "purple", "List everything.", 4, "blobs"),
     Order("board-of-four", (320, 320), "gray", "Read the four by four board.", 7, "speckle", 4),
-    Order("board-of-five", (320, 320), "orange", "Read the five by five board.", 11, "gradient", 5),
+    Order("board-of-five", (320, 320), "yellow", "Read the five by five board.", 12, "gradient", 5),
 )
 
 

@@ -42,4 +42,5 @@ def test_a_table_has_a_row_for_every_measure() -> None:
         "|---|---|---|",
         "| where | 1.000 | 0.500 |",
         "| tokens | 1234 | 2.000 |",
+        "",
     ]
