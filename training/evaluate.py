@@ -33,7 +33,7 @@ from shared.demo.world import (
 from training.reader import Reader
 
 AGREEMENT_FROM = 1_000_000  # held-out seeds apart from those of the quality
-Asking = Callable[[str, int], Iterator[tuple[Scene, Question]]]
+Asking = Callable[[str, int, int], Iterator[tuple[Scene, Question]]]
 SPLITS: dict[str, tuple[Asking, Callable[[int], Scene]]] = {
     "easy": (held_out_questions, scene),
     "rich": (held_out_rich_questions, rich_scene),
@@ -102,10 +102,10 @@ class Agreement:
         }
 
 
-def quality(reader: Reader, asking: Asking, count: int) -> Quality:
+def quality(reader: Reader, asking: Asking, count: int, first: int = 0) -> Quality:
     """Exactly right answers per kind, and the placed nouns of descriptions; a picture is seen once for all kinds."""
     found = Quality(count, dict.fromkeys(KINDS, 0))
-    for same in zip(*(asking(kind, count) for kind in KINDS), strict=True):
+    for same in zip(*(asking(kind, count, first) for kind in KINDS), strict=True):
         shown, view = None, None
         for unseen, question in same:
             if view is None or unseen != shown:
@@ -117,19 +117,18 @@ def quality(reader: Reader, asking: Asking, count: int) -> Quality:
     return found
 
 
-def agreement(target: Reader, draft: Reader, make: Callable[[int], Scene], count: int) -> Agreement:
-    """Over mixed questions, along the target's own greedy answers."""
+def agreement(target: Reader, draft: Reader, make: Callable[[int], Scene], seeds: range) -> Agreement:
+    """Over a mixed question about each seed's scene, along the target's own greedy answers."""
     blind = draft.blind()
     sighted: list[Tensor] = []
     blinded: list[Tensor] = []
-    for index in range(count):
-        seed = HELD_OUT + AGREEMENT_FROM + index
+    for seed in seeds:
         unseen = make(seed)
         question, picture = ask(unseen, random.Random(seed)), draw(unseen)
         answer, _ = target.greedy(target.look(picture), question.prompt, question.answer)
         for reader, agreed in ((draft, sighted), (blind, blinded)):
             agreed.append(reader.choices(reader.look(picture), question.prompt, answer) == answer)
-    return Agreement(torch.cat(sighted), torch.cat(blinded), count)
+    return Agreement(torch.cat(sighted), torch.cat(blinded), len(seeds))
 
 
 def table(title: str, columns: dict[str, dict[str, float]]) -> str:
@@ -148,6 +147,7 @@ def main() -> None:
     parser.add_argument("--target", type=Path, default=target_folder())
     parser.add_argument("--draft", type=Path, default=draft_folder())
     parser.add_argument("--questions", type=int, default=100, help="per kind and split; twice as many for agreement")
+    parser.add_argument("--first", type=int, default=0, help="number of the first held-out scene")
     parser.add_argument("--split", choices=SPLITS, action="append", help="these splits alone")
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -155,10 +155,14 @@ def main() -> None:
     qualities: list[dict[str, Quality]] = []
     agreements: list[Agreement] = []
     splits = asked.split or list(SPLITS)
+    start = HELD_OUT + AGREEMENT_FROM + asked.first
+    seeds = range(start, start + 2 * asked.questions)
     for name in splits:
         asking, make = SPLITS[name]
-        qualities.append({model: quality(reader, asking, asked.questions) for model, reader in models.items()})
-        agreements.append(agreement(models["target"], models["draft"], make, 2 * asked.questions))
+        qualities.append(
+            {model: quality(reader, asking, asked.questions, asked.first) for model, reader in models.items()}
+        )
+        agreements.append(agreement(models["target"], models["draft"], make, seeds))
         sys.stdout.write(table(f"{name}: right answers", {key: each.rows() for key, each in qualities[-1].items()}))
         sys.stdout.write(table(f"{name}: agreement", {"value": agreements[-1].rows()}))
         sys.stdout.flush()

@@ -156,17 +156,17 @@ def ask_kind(scene: Scene, kind: str, rng: random.Random) -> Question:
     return KINDS[kind](scene, rng)
 
 
-def held_out_questions(kind: str, count: int) -> Iterator[tuple[Scene, Question]]:
-    """`count` questions of a kind, each about its own held-out scene."""
-    for index in range(count):
+def held_out_questions(kind: str, count: int, first: int = 0) -> Iterator[tuple[Scene, Question]]:
+    """`count` questions of a kind, each about its own held-out scene, from the `first` on."""
+    for index in range(first, first + count):
         seed = HELD_OUT + index
         unseen = scene(seed)
         yield unseen, ask_kind(unseen, kind, random.Random(f"{kind}/{seed}"))
 
 
-def held_out_rich_questions(kind: str, count: int) -> Iterator[tuple[Scene, Question]]:
+def held_out_rich_questions(kind: str, count: int, first: int = 0) -> Iterator[tuple[Scene, Question]]:
     """The same about rich scenes; boards have three, four and five cells a side in turn."""
-    for index in range(count):
+    for index in range(first, first + count):
         seed = HELD_OUT + index
         unseen = rich_scene(seed, side=3 + index % 3 if kind == "board" else 3)
         yield unseen, ask_kind(unseen, kind, random.Random(f"{kind}/{seed}"))

@@ -35,6 +35,7 @@ def test_training_and_held_out_seeds_are_disjoint() -> None:
     assert list(endless(HELD_OUT)) == []
     assert list(held_out_scenes(3)) == [scene(HELD_OUT + index) for index in range(3)]
     assert [unseen for unseen, _ in held_out_questions("where", 3)] == list(held_out_scenes(3))
+    assert list(held_out_questions("where", 2, first=1)) == list(held_out_questions("where", 3))[1:]
 
 
 def test_things_differ_and_stand_in_cells_of_their_own_in_reading_order() -> None:
