@@ -16,7 +16,7 @@ from shared.demo.world import HELD_OUT, Question, Scene, ask_kind, draw, rich_sc
 
 FIRST = HELD_OUT + 5_000_000  # apart from what other measurements ask
 LEAST_THINGS = 4
-BOARD_EVERY = 10  # questions
+BOARD_EVERY = 23  # questions: once in a cell of 20 pairs and what warms it up
 
 
 @dataclass(frozen=True)
