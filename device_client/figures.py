@@ -111,7 +111,7 @@ class Recorder:
         self._arrivals += [now] * len(commit.ids)
         self._accepted += commit.accepted
         self._stepped += len(commit.ids) if commit.accepted else 0
-        if commit.timings.step_us:
+        if commit.timings is not None and commit.timings.step_us:
             self._steps.append(commit.timings.step_us / 1e6)
         round_trip = self.flight.committed(commit, now)
         if round_trip is not None:

@@ -37,7 +37,7 @@ class Flight:
     def committed(self, commit: Commit, now: float) -> float | None:
         """A commit came. The round trip that it tells of, without what the edge held; None if it tells of none."""
         round_trip = None
-        if 0 < commit.heard <= len(self._sent):
+        if commit.timings is not None and 0 < commit.heard <= len(self._sent):
             round_trip = max(0.0, now - self._sent[commit.heard - 1] - commit.timings.held_us / 1e6)
             self._round_trips.append(round_trip)
         if commit.accepted:  # what comes again after a break says nothing of the rate

@@ -42,7 +42,7 @@ def _said(wish: SamplingWish) -> dict[str, object]:
 
 @dataclass
 class Times:
-    """One entry for each Propose that a step answered. `trip`: from saying it to having read the Commit."""
+    """One entry for each answered Propose whose times were told. `trip`: from saying it to having read the Commit."""
 
     edge: list[float] = field(default_factory=list)  # held at the edge, less the forward
     trip: list[float] = field(default_factory=list)  # less the forward
@@ -66,10 +66,11 @@ async def ping(channel: grpc.aio.Channel, info: ServerInfo, known: Known, times:
             conversation.hear(message)
             if waiting and message.heard == proposes and len(message.accepted) == 1:
                 waiting = False
-                step, held = message.timings.step_us / 1e6, message.timings.held_us / 1e6
-                times.forward.append(step)
-                times.edge.append(held - step)
-                times.trip.append(heard - said - step)
+                if message.timings is not None:
+                    step, held = message.timings.step_us / 1e6, message.timings.held_us / 1e6
+                    times.forward.append(step)
+                    times.edge.append(held - step)
+                    times.trip.append(heard - said - step)
             if conversation.path:
                 continue  # the engine has looked away from some, to learn what they cost: they are still on the way
             length = len(conversation.committed)

@@ -14,6 +14,8 @@ from typing import assert_never
 from shared.speculation.edge import EdgeConversation, Pending, Rules
 from shared.speculation.messages import Commit, Pace, Propose, Timings, Yield
 
+TIMED_EVERY = 4  # commits: times change slowly, and on each commit they would be a third of its bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -37,6 +39,7 @@ class Offers:
         self._conversation = EdgeConversation(rules, committed)
         self._clock = clock
         self._heard_at = clock()
+        self._commits = 0
         self._lock = threading.Lock()
 
     def hear(self, message: Propose | Yield) -> None:
@@ -79,7 +82,10 @@ class Offers:
     def commit(self, offer: Offer, ids: Sequence[int], step_seconds: float, admitted: int | None = None) -> Commit:
         """Add what the step on `offer` brought. `admitted`: how many proposals a step will look at."""
         with self._lock:
-            timings = Timings(_microseconds(step_seconds), _microseconds(self._clock() - offer.heard_at))
+            timings = None
+            if self._commits % TIMED_EVERY == 0:
+                timings = Timings(_microseconds(step_seconds), _microseconds(self._clock() - offer.heard_at))
+            self._commits += 1
             return self._conversation.commit(offer.pending, ids, timings, admitted)
 
     def resume(self, seen: int) -> Commit:

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from shared.errors import InvalidValue, OutOfStep, Unsupported
 from shared.speculation.messages import Commit, Pace, Propose, Timings, agreement
 
-NO_TIMINGS = Timings()
-
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -95,7 +93,7 @@ class EdgeConversation:
         return pace is Pace.EAGER or self.yielded or bool(self._proposals())
 
     def commit(
-        self, verified: Pending, ids: Sequence[int], timings: Timings = NO_TIMINGS, admitted: int | None = None
+        self, verified: Pending, ids: Sequence[int], timings: Timings | None = None, admitted: int | None = None
     ) -> Commit:
         """Add what a step on `verified` brought: a prefix of its ids and at most one more.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 class Pace(enum.Enum):
@@ -73,7 +73,7 @@ class Commit:
 
     `accepted`: one count per merged step, how many of the step's first ids were proposals; a step adds one more id of
     the target's own, unless the answer ended inside the proposals. `heard`: proposals applied when the step began.
-    `admitted`: how many proposals a step will look at; None: no limit beside the window.
+    `admitted`: how many proposals a step will look at; None: no limit beside the window. `timings`: not told each time.
     """
 
     start: int
@@ -81,7 +81,7 @@ class Commit:
     accepted: tuple[int, ...] = ()
     heard: int = 0
     admitted: int | None = None
-    timings: Timings = field(default_factory=Timings)
+    timings: Timings | None = None
 
     def merged(self, later: Commit) -> Commit:
         """This commit and the one that follows it, as one."""

@@ -67,15 +67,18 @@ def decode_finish(message: pb.Finish) -> Finish:
 
 def encode_commit(commit: Commit) -> pb.Commit:
     """`commit`."""
-    timings = commit.timings
     return pb.Commit(
         start=commit.start,
         ids=commit.ids,
         accepted=commit.accepted,
         heard=commit.heard,
         admitted=commit.admitted,  # None leaves the field unset
-        timings=pb.Timings(step_us=min(timings.step_us, LONGEST_US), held_us=min(timings.held_us, LONGEST_US)),
+        timings=None if commit.timings is None else _encode_timings(commit.timings),
     )
+
+
+def _encode_timings(timings: Timings) -> pb.Timings:
+    return pb.Timings(step_us=min(timings.step_us, LONGEST_US), held_us=min(timings.held_us, LONGEST_US))
 
 
 def decode_commit(message: pb.Commit, limits: Limits) -> Commit:
@@ -87,14 +90,14 @@ def decode_commit(message: pb.Commit, limits: Limits) -> Commit:
     if start + len(ids) > limits.context_length:
         rule = f"with {len(ids)} ids must not go beyond the context of {limits.context_length} tokens"
         raise InvalidValue("commit.start", start, rule)
-    timings = message.timings
+    timings = Timings(message.timings.step_us, message.timings.held_us) if message.HasField("timings") else None
     return Commit(
         start=start,
         ids=ids,
         accepted=_decode_accepted(message, len(ids)) if message.accepted else (),
         heard=message.heard,
         admitted=checks.position("commit.admitted", message.admitted) if message.HasField("admitted") else None,
-        timings=Timings(timings.step_us, timings.held_us),
+        timings=timings,
     )
 
 

@@ -179,7 +179,7 @@ def commits(draw: st.DrawFn) -> Commit:
         accepted=accepted,
         heard=draw(uint32),
         admitted=draw(st.none() | ids),
-        timings=draw(st.builds(Timings, uint32, uint32)),
+        timings=draw(st.none() | st.builds(Timings, uint32, uint32)),
     )
 
 

@@ -56,9 +56,9 @@ def test_proposes_of_an_older_stream_are_not_taken_for_those_of_a_new_one() -> N
     recorder = Recorder(begin=0.0)
     recorder.flight.proposed(1.0)
     recorder.flight.new_stream()
-    recorder.committed(Commit(0, (1,), (0,), heard=1), 9.0)
+    recorder.committed(Commit(0, (1,), (0,), heard=1, timings=Timings()), 9.0)
     recorder.flight.proposed(10.0)
-    recorder.committed(Commit(1, (1,), (0,), heard=1), 10.5)
+    recorder.committed(Commit(1, (1,), (0,), heard=1, timings=Timings()), 10.5)
     assert recorder.figures().rtt_ms == pytest.approx(500)
 
 

@@ -27,6 +27,13 @@ def test_what_is_in_flight_is_what_comes_in_a_round_trip(rate: float, round_trip
     assert flight.tokens == tokens
 
 
+def test_a_commit_that_tells_no_times_tells_of_no_round_trip() -> None:
+    flight = Flight()
+    flight.proposed(1.0)
+    assert flight.committed(Commit(0, (7,), (0,), heard=1), 1.5) is None
+    assert flight.committed(Commit(1, (7,), (0,), heard=1, timings=Timings(held_us=100_000)), 1.5) == pytest.approx(0.4)
+
+
 def test_what_the_edge_held_is_no_part_of_the_round_trip() -> None:
     flight = Flight()
     steady(flight, rate=20, round_trip=0.1 - 1e-5, held=3.0)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from edge_server.engine.offers import Offers
+from edge_server.engine.offers import TIMED_EVERY, Offers
 from shared.errors import InvalidValue
 from shared.speculation.edge import Rules
 from shared.speculation.messages import Commit, Pace, Propose, Timings, Yield
@@ -42,6 +42,12 @@ def test_a_commit_tells_how_long_its_proposal_was_held() -> None:
     clock.now += 0.25
     assert offers.commit(offer, (7, 9), 0.25) == Commit(0, (7, 9), (1,), 1, None, Timings(250_000, 750_000))
     assert offers.length == 2
+
+
+def test_times_are_told_with_the_first_commit_and_then_now_and_again() -> None:
+    offers = Offers(Rules(4, 64, 256), (), Clock())
+    told = [offers.commit(offers.take(), (7,), 0.25).timings is not None for _ in range(2 * TIMED_EVERY + 1)]
+    assert told == [step % TIMED_EVERY == 0 for step in range(2 * TIMED_EVERY + 1)]
 
 
 def test_a_word_that_comes_during_a_step_waits_for_the_next() -> None:

@@ -126,8 +126,9 @@ RESPONSES: list[tuple[FromEdge, str]] = [
         Commit(3, (4, 0, 5), (1, 0), 6, 7, Timings(8, 9)),
         "commit { start: 3 ids: [4, 0, 5] accepted: [1, 0] heard: 6 admitted: 7 timings { step_us: 8 held_us: 9 } }",
     ),
-    (Commit(0, (), admitted=0), "commit { admitted: 0 timings {} }"),
-    (Commit(0, (1, 2)), "commit { ids: [1, 2] timings {} }"),
+    (Commit(0, (), admitted=0), "commit { admitted: 0 }"),
+    (Commit(0, (1, 2)), "commit { ids: [1, 2] }"),
+    (Commit(0, (1, 2), timings=Timings()), "commit { ids: [1, 2] timings {} }"),
     (Finished(FinishReason.EOS, 5), "finished { reason: FINISH_REASON_EOS length: 5 }"),
     (Finished(FinishReason.STOP, 5), "finished { reason: FINISH_REASON_STOP length: 5 }"),
     (Finished(FinishReason.LENGTH, 5), "finished { reason: FINISH_REASON_LENGTH length: 5 }"),
@@ -188,5 +189,7 @@ def test_a_time_too_long_for_its_field_is_told_as_the_longest() -> None:
     assert (timings.step_us, timings.held_us) == (2**32 - 1, 2**32 - 1)
 
 
-def test_a_commit_without_timings_took_no_time() -> None:
-    assert decode_response(pb.VerifyResponse(commit=pb.Commit(ids=[1])), LIMITS) == Commit(0, (1,))
+def test_a_commit_without_timings_does_not_say_that_it_took_no_time() -> None:
+    untold, nothing = pb.Commit(ids=[1]), pb.Commit(ids=[1], timings=pb.Timings())
+    assert decode_response(pb.VerifyResponse(commit=untold), LIMITS) == Commit(0, (1,), timings=None)
+    assert decode_response(pb.VerifyResponse(commit=nothing), LIMITS) == Commit(0, (1,), timings=Timings(0, 0))
