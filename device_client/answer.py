@@ -32,6 +32,8 @@ from shared.wire.handshake import Opened, Queued
 log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
+WORDS_A_STEP = 8  # most messages with drafted tokens while the target makes a step
+
 
 class Source(enum.Enum):
     """Who said a piece of text first: the device (and the edge confirmed it), the target, or the draft all alone."""
@@ -98,6 +100,7 @@ class Answer:
         self._quiet = not draft.drafting
         self._room = draft.vlm.info.context_length
         self._changed = asyncio.Event()
+        self._said = 0.0  # when a drafted token was last sent
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """The text as it is confirmed. Raises what ended the answer early."""
@@ -198,7 +201,14 @@ class Answer:
         self._session.recorder.drafted(begin, monotonic())
         if not conversation.draft(token, version):
             self._session.recorder.dropped(1)
-        self._session.propose(conversation)
+        self._propose_now_and_again()
+
+    def _propose_now_and_again(self) -> None:
+        """A word for each token of a fast draft would cost the edge time that its target needs: a few a step do."""
+        now = monotonic()
+        if now >= self._said + self._session.recorder.step_seconds / WORDS_A_STEP or not self._may_draft():
+            self._said = now
+            self._session.propose(self._conversation)
 
     async def _forward(self, job: Callable[..., Value], *arguments: object) -> Value:
         return await asyncio.get_running_loop().run_in_executor(self._draft.thread, job, *arguments)

@@ -60,7 +60,7 @@ class Batch:
         chosen = [(session, session.work(0, count)) for session, count in zip(running, most, strict=True)]
         first = next((session for session in ready if session.begun and session.prefilling), None)
         if first is not None:
-            chosen.append((first, first.work(self._batching.prefill_chunk, None if self._batching.proposals else 0)))
+            chosen.append((first, first.work(self._batching.prefill_chunk, self._early(first))))
         queued = len(ready) - len(chosen)
         following = self._following(chosen, followers[: self._batching.max_batch - len(running)])
         chosen += [(session, session.work(0, 0)) for session in following]
@@ -82,6 +82,14 @@ class Batch:
         if load is not None:
             self._time.saw(load, seconds)
         return Seen(self._steps, plan, seconds, foretold, cached)
+
+    def _early(self, session: Session) -> int:
+        """How many proposals are looked at behind the end of a prompt: the first token is not to come later for them.
+
+        The time of so long a step grows with its tokens, so they may be 2 % of the prompt's.
+        """
+        prompt = min(self._batching.prefill_chunk, session.prompt_left)
+        return int((MOST_HARM - 1) * prompt) if self._batching.proposals else 0
 
     def _following(self, chosen: Sequence[tuple[Session, Work]], followers: Sequence[Session]) -> list[Session]:
         """As many of the followers, from the first, as the step has room for without harm."""

@@ -130,6 +130,11 @@ class Session:
         return self._decoder is None or self._decoder.prompt_left > 0
 
     @property
+    def prompt_left(self) -> int:
+        """Tokens of the prompt that the model has not taken."""
+        return self.terms.prompt_tokens if self._decoder is None else self._decoder.prompt_left
+
+    @property
     def cached(self) -> int:
         """Tokens in the cache, prompt included."""
         return (

@@ -99,10 +99,11 @@ async def test_a_held_picture_under_a_wrong_size_is_not_taken() -> None:
 
 async def test_proposals_from_before_opened_are_verified_with_the_prefill() -> None:
     picture, steps = a_picture(seed=8), Steps()
-    answer = alone(toy_target(), asked("?", picture, ignore_eos=True, max_tokens=LENGTH))
-    async with edge(lambda: counted_target(steps)) as server, at(server) as device:
+    text = "many words " * 200  # so that eight are less than 2 % of it: no more are looked at before the first token
+    answer = alone(toy_target(), asked(text, picture, ignore_eos=True, max_tokens=LENGTH))
+    async with edge(lambda: counted_target(steps), prefill_chunk=4096) as server, at(server) as device:
         *most, last = chunks(picture, size=1000)
-        stream = await device.stream(opening("?", picture), *most)
+        stream = await device.stream(opening(text, picture), *most)
         await stream.send(Propose(0, 0, answer[:5]), Propose(0, 5, answer[5:8]), last)
         commit = await stream.until(Commit)
         assert commit.ids == answer[:9]

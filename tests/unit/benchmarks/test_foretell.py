@@ -64,6 +64,13 @@ def test_a_lead_brings_tokens_with_the_first_commit_no_later_than_without() -> N
     assert foretell(matches, early).seconds <= foretell(matches, base).seconds
 
 
+@pytest.mark.parametrize("each", [0.02, 0.1, 0.28, 0.6, 1.0])
+@pytest.mark.parametrize("round_trip", [1, 20, 200])
+def test_the_floor_holds_for_a_short_answer_whatever_a_token_costs(each: float, round_trip: float) -> None:
+    curve = tuple(40 * (1 + each * more) * MS for more in range(17))
+    assert foretell([False] * 45, Times(1 * MS, curve, round_trip * MS)).ratio > 0.97
+
+
 @pytest.mark.parametrize("round_trip", [1, 20, 60, 200])
 @pytest.mark.parametrize("share", [0.0, 0.75, 0.92, 1.0])
 @pytest.mark.parametrize(("step", "draft"), [(190, 55), (40, 1)])

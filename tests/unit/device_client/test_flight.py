@@ -49,7 +49,7 @@ def test_nothing_is_known_before_a_round_trip_and_a_rate() -> None:
     flight.committed(Commit(2, (7,), (0,)), 2.0)
     assert flight.tokens is None  # no round trip
     flight.proposed(2.0)
-    flight.committed(Commit(3, (7,), (0,), heard=1), 2.5)
+    flight.committed(Commit(3, (7,), (0,), heard=1, timings=Timings()), 2.5)
     assert flight.tokens is not None
 
 
@@ -57,7 +57,7 @@ def test_one_slow_round_trip_counts_little() -> None:
     flight = Flight()
     steady(flight, rate=20, round_trip=0.09)
     flight.proposed(101.0)
-    flight.committed(Commit(20, (7,), (0,), heard=11), 109.0)
+    flight.committed(Commit(20, (7,), (0,), heard=11, timings=Timings()), 109.0)
     assert flight.tokens is not None
     assert flight.tokens <= 2
 
@@ -77,7 +77,7 @@ def test_a_break_is_no_rate_and_what_it_repeats_is_no_step() -> None:
     flight.committed(Commit(20, (7,) * 50), 160.0)
     assert flight.tokens == 2
     flight.proposed(160.0)
-    flight.committed(Commit(70, (7,), (0,), heard=1), 160.1)
+    flight.committed(Commit(70, (7,), (0,), heard=1, timings=Timings()), 160.1)
     assert flight.tokens == 2
     flight.committed(Commit(71, (7, 8), (1,)), 160.2)
     assert flight.tokens == 2
@@ -89,4 +89,4 @@ def test_proposes_of_an_older_stream_are_not_taken_for_those_of_a_new_one() -> N
     flight.new_stream()
     assert flight.committed(Commit(0, (7,), (0,), heard=1), 9.0) is None
     flight.proposed(10.0)
-    assert flight.committed(Commit(1, (7,), (0,), heard=1), 10.5) == pytest.approx(0.5)
+    assert flight.committed(Commit(1, (7,), (0,), heard=1, timings=Timings()), 10.5) == pytest.approx(0.5)

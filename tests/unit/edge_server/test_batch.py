@@ -48,6 +48,16 @@ def test_a_long_prompt_enters_in_chunks_while_others_go_on() -> None:
     assert len(told.commits) - before == steps
 
 
+@pytest.mark.parametrize("proposals", [True, False])
+def test_the_first_token_does_not_come_later_for_proposals(proposals: bool) -> None:
+    vlm, batch = toy_target(), Batch(Batching(proposals=proposals))
+    told = batches.session(vlm, "many words " * 30)
+    told.propose(range(16))
+    (work,) = batch.choose([told.session]).works
+    assert work.block.prompt == told.session.terms.prompt_tokens
+    assert len(work.block.ids) == (work.block.prompt // 50 if proposals else 0) < 16
+
+
 def test_one_prompt_at_a_time_enters() -> None:
     vlm, batch = toy_target(), Batch(Batching(prefill_chunk=4))
     first, second = session(vlm, "one one one one one"), session(vlm, "two two two two two")

@@ -129,9 +129,13 @@ async def test_a_mailbox_wakes_the_engine_from_the_very_first() -> None:
         assert mailbox.wake is not woken  # before the session exists, or a proposal could wait unheard
         mailbox.hear(Propose(0, 0, TOLD[:3]))
         answer = await opening
-        commit = await anext(answer.news())
-        assert isinstance(commit, Commit)
-        assert commit.ids[:4] == TOLD[:4]
+        told: list[int] = []
+        async for commit in answer.news():
+            assert isinstance(commit, Commit)
+            told += commit.ids
+            if len(told) >= 4:  # the prefill's own token, and a step over what agreed with it
+                break
+        assert tuple(told[:4]) == TOLD[:4]
         await answer.close()
 
 
