@@ -14,12 +14,17 @@ from types import TracebackType
 
 import grpc
 
-from device_client.answer import Answer, DraftModel, Question
+from device_client.answer import Answer, Question
 from device_client.config import DeviceConfig
+from device_client.draft.ahead import DraftModel
+from device_client.draft.calibration import Calibration
+from device_client.draft.control import Control
+from device_client.draft.strategy import Strategy
 from device_client.figures import Recorder
 from device_client.link import connect, server_info
 from device_client.session import EdgeSession, Route
 from shared.errors import InvalidValue
+from shared.speculation.device import DeviceConversation
 from shared.speculation.messages import Pace
 from shared.speculation.prints import fit
 from shared.speculation.request import ImageReference
@@ -35,6 +40,7 @@ class Client:
         self.threads = resolve_threads(config.threads, draft.info.name)  # CPU threads of the draft
         self.thread = ThreadPoolExecutor(1, "draft", pin_thread, (self.threads,))
         self._config = config
+        self._calibration = Calibration()  # of the draft: what one answer teaches holds in the next
         self._vlm = draft
         self._channel: grpc.aio.Channel = connect(config.edge)
         self._info: ServerInfo | None = None
@@ -68,5 +74,14 @@ class Client:
         references = tuple(ImageReference.of(data) for data in question.encoded)
         opening = Open(question.messages, references, question.sampling, profile)
         route = Route(self._channel, lambda: connect(config.edge), config.reconnect_seconds, random.random)
-        session = EdgeSession(opening, question.encoded, info, route, Recorder(begin))
-        return Answer(question, session, DraftModel(self._vlm, self.thread, common, config.window, config.drafting))
+        recorder = Recorder(begin)
+        session = EdgeSession(opening, question.encoded, info, route, recorder)
+        strategy, window = Strategy(config.policy, config.prefer, config.lockstep), config.window
+        control = Control(
+            DeviceConversation(window),
+            strategy.begin(window),
+            strategy.handing(Pace(config.pace)),
+            self._calibration,
+            recorder.flight,
+        )
+        return Answer(question, session, DraftModel(self._vlm, self.thread, common, config.drafting), control)

@@ -68,6 +68,11 @@ class EdgeSession:
         self._acknowledged = 0
         self._link: Link | None = None
 
+    @property
+    def may_propose(self) -> bool:
+        """Whether there is a stream that may carry proposals now."""
+        return self._link is not None and self._may_propose
+
     def propose(self, conversation: DeviceConversation) -> None:
         """Send what the edge should hear now, if there is a stream that may carry it."""
         if self._link is None or not self._may_propose:

@@ -48,6 +48,11 @@ class DeviceConversation:
         """How many ids more may be drafted now."""
         return self._window - len(self.path)
 
+    @property
+    def sent(self) -> int:
+        """How many ids of the path the edge was told and has not decided."""
+        return self._sent
+
     def wanted(self, in_flight: int | None) -> int:
         """How many ids more are worth drafting now, if the edge commits so many while a word travels both ways."""
         return reach(self._window, self.admitted, in_flight) - len(self.path)
