@@ -28,7 +28,7 @@ from shared.errors import (
     UnknownSession,
 )
 from shared.speculation.device import DeviceConversation
-from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Yield
+from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Yield
 from shared.wire.codec import FromEdge
 from shared.wire.handshake import ImageHeld, Open, Opened, Queued, Resume, ServerInfo
 
@@ -67,6 +67,11 @@ class EdgeSession:
         self._may_propose = False
         self._acknowledged = 0
         self._link: Link | None = None
+
+    @property
+    def pace(self) -> Pace | None:
+        """The pace that was asked for; None: the edge's own."""
+        return self._opening.device.pace
 
     def propose(self, conversation: DeviceConversation) -> None:
         """Send what the edge should hear now, if there is a stream that may carry it."""
