@@ -31,6 +31,7 @@ from shared.speculation.device import DeviceConversation
 from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Yield
 from shared.wire.codec import FromEdge
 from shared.wire.handshake import ImageHeld, Open, Opened, Queued, Resume, ServerInfo
+from shared.wire.metadata import Metadata
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +40,15 @@ log = logging.getLogger(__name__)
 class Route:
     """How to reach the edge: `first`, an open channel of somebody else's, then new ones.
 
-    `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices.
+    `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices. `metadata`: said at
+    the beginning of each stream.
     """
 
     first: grpc.aio.Channel
     dial: Callable[[], grpc.aio.Channel]
     patience: float
     chance: Callable[[], float]
+    metadata: Metadata = ()
 
 
 class EdgeSession:
@@ -121,8 +124,8 @@ class EdgeSession:
         channel = self._route.dial() if fresh else self._route.first
         try:
             if self.opened is not None and not self._known:
-                self._check_same(await server_info(channel))
-            async with Link(channel, self._limits, self.recorder.ledger) as link:
+                self._check_same(await server_info(channel, self._route.metadata))
+            async with Link(channel, self._limits, self.recorder.ledger, self._route.metadata) as link:
                 self._begin(link, conversation)
                 reason = FinishReason.CANCELLED
                 try:
