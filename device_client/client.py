@@ -66,7 +66,13 @@ class Client:
             vocabulary, config.window, Pace(config.pace), client=f"covspec device-client {version('covspec')}"
         )
         references = tuple(ImageReference.of(data) for data in question.encoded)
-        opening = Open(question.messages, references, question.sampling, profile)
+        opening = Open(
+            question.messages,
+            references,
+            question.sampling,
+            profile,
+            log_probabilities=question.log_probabilities,
+        )
         route = Route(self._channel, lambda: connect(config.edge), config.reconnect_seconds, random.random)
         session = EdgeSession(opening, question.encoded, info, route, Recorder(begin))
         return Answer(question, session, DraftModel(self._vlm, self.thread, common, config.window, config.drafting))

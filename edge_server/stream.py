@@ -119,7 +119,16 @@ class Stream:
             images = await self._images()
             seed = secrets.randbits(64)
             digests = tuple(reference.digest for reference in opening.images)
-            request = Request(opening.messages, images, opening.sampling, seed, pace, opening.committed, digests)
+            request = Request(
+                opening.messages,
+                images,
+                opening.sampling,
+                seed,
+                pace,
+                opening.committed,
+                digests,
+                opening.log_probabilities,
+            )
             answer = await self._edge.engine.open(request, offers)
         except BaseException:
             sessions.release(ticket)

@@ -20,6 +20,7 @@ from shared.vlm.chat_tokenizer import ChatTokenizer
 from shared.vlm.packed import Packed, pack
 from shared.vlm.packed_decoder import PackedDecoder, Tokens, step
 from shared.vlm.parts import Parts
+from shared.vlm.places import Places, cells
 from shared.vlm.port import Block, Prompt, Tokenizer, VisualTokens
 
 
@@ -41,7 +42,7 @@ class Qwen3Vl:
         self._image_processor = parts.image_processor
         config = parts.model.config
         self._image_id: int = config.image_token_id
-        self._merged: int = config.vision_config.spatial_merge_size**2  # patches in a visual token
+        self._merge: int = config.vision_config.spatial_merge_size  # patches on a side of a visual token
         self._chat = ChatTokenizer(parts.tokenizer, self._image_id)
         self.tokenizer: Tokenizer = self._chat
         self.info = parts.info(frozenset({self._image_id, config.video_token_id}), self._chat.prints())
@@ -51,7 +52,7 @@ class Qwen3Vl:
         pictures = pictures_in_order(messages, images)
         chat = self._chat.encode(messages)
         patches, grid = self._patches(pictures)
-        visual_tokens = tuple(int(count) // self._merged for count in grid.prod(-1))
+        visual_tokens = tuple(int(count) // self._merge**2 for count in grid.prod(-1))
         places = iter(visual_tokens)
         ids = [i for token in chat for i in ([token] * next(places) if token == self._image_id else [token])]
         check_room(len(ids), sum(visual_tokens), self.info.context_length)
@@ -68,6 +69,19 @@ class Qwen3Vl:
             )
         extras = tuple(torch.cat(layer).clone() for layer in seen.deepstack_features)
         return VisualTokens(torch.cat(seen.pooler_output).clone(), extras)
+
+    def places(self, prompt: Prompt) -> Places:
+        """As the port says: the merged patches, row by row."""
+        pixels: _Pixels = prompt.pixels
+        sides = (pixels.grid[:, 1:] // self._merge).tolist()
+        return Places.of([cells(rows, columns) for rows, columns in sides])
+
+    def embed(self, ids: Sequence[int]) -> Tensor:
+        """As the port says."""
+        with torch.inference_mode():
+            embedded = self._model.model.language_model.embed_tokens(torch.tensor(ids, device=self._model.device))
+        copy: Tensor = embedded.clone()
+        return copy
 
     def begin(self, prompt: Prompt, visual: VisualTokens, kept: Sequence[int] | None = None) -> PackedDecoder:
         """As the port says."""

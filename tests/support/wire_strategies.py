@@ -123,6 +123,7 @@ def opens(draw: st.DrawFn) -> Open:
         sampling=draw(wishes),
         device=draw(profiles),
         committed=draw(id_lists(20)),
+        log_probabilities=draw(st.booleans()),
     )
 
 
@@ -177,6 +178,9 @@ def openeds(draw: st.DrawFn) -> Opened:
     )
 
 
+told = st.floats(max_value=0.0, allow_infinity=False, allow_nan=False, width=32)
+
+
 @st.composite
 def commits(draw: st.DrawFn) -> Commit:
     """Commits of zero (an answer to Resume), one or several merged steps, the last of which may lack its own id."""
@@ -191,6 +195,7 @@ def commits(draw: st.DrawFn) -> Commit:
         heard=draw(uint32),
         admitted=draw(st.none() | ids),
         timings=draw(st.none() | st.builds(Timings, uint32, uint32)),
+        log_probabilities=tuple(draw(st.just([]) | st.lists(told, min_size=len(grown), max_size=len(grown)))),
     )
 
 

@@ -78,20 +78,22 @@ class VerifyResponse(_message.Message):
     def __init__(self, opened: _Optional[_Union[Opened, _Mapping]] = ..., image_held: _Optional[_Union[ImageHeld, _Mapping]] = ..., commit: _Optional[_Union[Commit, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., queued: _Optional[_Union[Queued, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ...) -> None: ...
 
 class Open(_message.Message):
-    __slots__ = ("protocol_version", "messages", "images", "sampling", "committed", "device")
+    __slots__ = ("protocol_version", "messages", "images", "sampling", "committed", "device", "log_probabilities")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     COMMITTED_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
+    LOG_PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     messages: _containers.RepeatedCompositeFieldContainer[Message]
     images: _containers.RepeatedCompositeFieldContainer[ImageReference]
     sampling: Sampling
     committed: _containers.RepeatedScalarFieldContainer[int]
     device: DeviceProfile
-    def __init__(self, protocol_version: _Optional[int] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageReference, _Mapping]]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., committed: _Optional[_Iterable[int]] = ..., device: _Optional[_Union[DeviceProfile, _Mapping]] = ...) -> None: ...
+    log_probabilities: bool
+    def __init__(self, protocol_version: _Optional[int] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageReference, _Mapping]]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., committed: _Optional[_Iterable[int]] = ..., device: _Optional[_Union[DeviceProfile, _Mapping]] = ..., log_probabilities: _Optional[bool] = ...) -> None: ...
 
 class Message(_message.Message):
     __slots__ = ("role", "parts")
