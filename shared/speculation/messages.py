@@ -53,6 +53,16 @@ class Yield:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """Is anybody there? Said by a device after a silence; it is no proposal and acknowledges nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The edge hears the device, and is heard."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The only normal end, said by the device."""
 

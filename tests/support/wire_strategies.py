@@ -9,7 +9,18 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message as AnyMessage
 from hypothesis import strategies as st
 
-from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Propose, Timings, Yield
+from shared.speculation.messages import (
+    Commit,
+    Finish,
+    Finished,
+    FinishReason,
+    Pace,
+    Ping,
+    Pong,
+    Propose,
+    Timings,
+    Yield,
+)
 from shared.speculation.prints import VocabularyPrint
 from shared.speculation.request import (
     ImageReference,
@@ -144,7 +155,7 @@ def proposes(draw: st.DrawFn) -> Propose:
 finishes = st.builds(Finish, st.sampled_from([FinishReason.CANCELLED, FinishReason.DONE]))
 resumes = st.builds(Resume, session=names, token=names, seen=st.integers(0, LIMITS.context_length))
 from_device: st.SearchStrategy[FromDevice] = st.one_of(
-    opens(), chunks(), proposes(), st.builds(Yield, st.booleans()), finishes, resumes
+    opens(), chunks(), proposes(), st.builds(Yield, st.booleans()), finishes, resumes, st.just(Ping())
 )
 
 
@@ -196,7 +207,7 @@ finisheds = st.builds(
 )
 queueds = st.builds(Queued, st.integers(1, 2**31 - 1))
 from_edge: st.SearchStrategy[FromEdge] = st.one_of(
-    openeds(), helds, queueds, commits(), finisheds, st.builds(Drain, ids)
+    openeds(), helds, queueds, commits(), finisheds, st.builds(Drain, ids), st.just(Pong())
 )
 
 limits = st.builds(
