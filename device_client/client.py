@@ -77,7 +77,13 @@ class Client:
             vocabulary, config.window, Pace(config.pace), client=f"covspec device-client {version('covspec')}"
         )
         references = tuple(ImageReference.of(data) for data in question.encoded)
-        opening = Open(question.messages, references, question.sampling, profile)
+        opening = Open(
+            question.messages,
+            references,
+            question.sampling,
+            profile,
+            log_probabilities=question.log_probabilities,
+        )
         metadata = (*self._access.metadata, *request_metadata(new_request()))
         route = Route(self._channel, self._access.channel, config.reconnect_seconds, random.random, metadata)
         session = EdgeSession(opening, question.encoded, info, route, Recorder(begin))

@@ -18,6 +18,7 @@ import grpc
 from device_client.figures import Recorder
 from device_client.link import Link, server_info
 from device_client.patience import Patience
+from device_client.silence import Tempo
 from shared.errors import (
     CovspecError,
     EngineFailure,
@@ -98,7 +99,7 @@ class EdgeSession:
         """
         patience = Patience(self._route.patience, self._route.chance)
         while True:
-            length = len(conversation.committed)
+            length, began = len(conversation.committed), monotonic()
             try:
                 async with aclosing(self._stream(conversation, fresh=patience.failures > 0)) as stream:
                     async for message in stream:
@@ -116,7 +117,8 @@ class EdgeSession:
                     patience.queued()
                 if len(conversation.committed) > length:
                     patience.rewarded()
-                wait = patience.wait(broken, monotonic(), begun=self.opened is not None)
+                now = monotonic()
+                wait = patience.wait(broken, now, begun=self.opened is not None, lasted=now - began)
                 _tell(broken, wait, patience)
             await asyncio.sleep(wait)
 
@@ -125,7 +127,7 @@ class EdgeSession:
         try:
             if self.opened is not None and not self._known:
                 self._check_same(await server_info(channel, self._route.metadata))
-            async with Link(channel, self._limits, self.recorder.ledger, self._route.metadata) as link:
+            async with Link(channel, self._limits, self.recorder.ledger, self._tempo, self._route.metadata) as link:
                 self._begin(link, conversation)
                 reason = FinishReason.CANCELLED
                 try:
@@ -169,6 +171,7 @@ class EdgeSession:
                     log.warning("the link is back; the answer goes on")
                 self.opened = message
                 self._known = self._welcomed = True
+                link.welcome()
             case Commit() | Finished() if not self._welcomed:
                 name = type(message).__name__.lower()
                 raise OutOfStep(f"the edge said {name} before opened")
@@ -181,6 +184,9 @@ class EdgeSession:
                 self._may_propose = True
             case _:
                 pass
+
+    def _tempo(self) -> Tempo:
+        return Tempo(self.recorder.step_seconds, self.recorder.flight.round_trip)
 
     def _check_same(self, now: ServerInfo) -> None:
         """Another target would go on with another text. Raises ModelMismatch."""

@@ -70,11 +70,15 @@ class VerifyService:
         self._streams.add(task)
         task.add_done_callback(self._streams.discard)
 
+        turn = asyncio.Lock()  # gRPC takes one message after the other; signs of life come beside the answer
+
         async def send(message: FromEdge) -> None:
-            await context.write(encode_response(message))
+            async with turn:
+                await context.write(encode_response(message))
 
         try:
             tenant = self._door.admit(context)
+            await context.send_initial_metadata(())  # at once: by this a device knows that somebody is there
             edge = self._admit()
             async with aclosing(_decoded(requests, edge.limits)) as messages:
                 await Stream(edge, messages, send, tenant).run()

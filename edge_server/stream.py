@@ -25,7 +25,7 @@ from edge_server.sessions import Held, Sessions, new_name
 from edge_server.uploads import ImageStore, Uploads, WaitingRoom
 from shared.errors import CovspecError, EngineFailure, OutOfStep, Superseded, Unsupported
 from shared.speculation.edge import Rules
-from shared.speculation.messages import Finish, Finished, FinishReason, Pace, Propose, Yield
+from shared.speculation.messages import Finish, Finished, FinishReason, Pace, Ping, Pong, Propose, Yield
 from shared.speculation.prints import fit
 from shared.speculation.request import ImageReference
 from shared.vlm.images import open_image
@@ -125,7 +125,15 @@ class Stream:
             seed = secrets.randbits(64)
             digests = tuple(reference.digest for reference in opening.images)
             request = Request(
-                opening.messages, images, opening.sampling, seed, pace, opening.committed, digests, self._tenant
+                opening.messages,
+                images,
+                opening.sampling,
+                seed,
+                pace,
+                opening.committed,
+                digests,
+                opening.log_probabilities,
+                self._tenant,
             )
             answer = await self._edge.engine.open(request, offers)
         except BaseException:
@@ -238,6 +246,12 @@ class Stream:
             self._edge.sessions.send_away(self._ticket, _Left())
             self._uploads.fail(_Left())
 
+    async def _give_sign(self) -> None:
+        try:
+            await self._send(Pong())
+        except Exception as broken:  # the stream is gone, which gRPC says in many ways
+            raise _Gone(f"the stream broke: {type(broken).__name__}") from None
+
     async def _take(self, message: FromDevice) -> None:
         match message:
             case Propose() | Yield():
@@ -249,6 +263,8 @@ class Stream:
             case Finish():
                 self._goodbye = True
                 await self._finish()
+            case Ping():
+                await self._give_sign()
             case Open() | Resume():
                 raise OutOfStep("a stream carries one answer: open or resume came a second time")
             case _:

@@ -49,6 +49,8 @@ class EdgeConversation:
         self._rules = rules
         self._seen = len(self.committed)
         self._tail: list[int] = []
+        self._opened_with = len(self.committed)
+        self._log_probabilities: list[float] = []  # of the ids committed since then, if they are told
 
     def hear(self, propose: Propose) -> None:
         """Take a proposal or an acknowledgement. Raises InvalidValue, OutOfStep, Unsupported; nothing changes then."""
@@ -93,17 +95,25 @@ class EdgeConversation:
         return pace is Pace.EAGER or self.yielded or bool(self._proposals())
 
     def commit(
-        self, verified: Pending, ids: Sequence[int], timings: Timings | None = None, admitted: int | None = None
+        self,
+        verified: Pending,
+        ids: Sequence[int],
+        timings: Timings | None = None,
+        admitted: int | None = None,
+        log_probabilities: Sequence[float] = (),
     ) -> Commit:
         """Add what a step on `verified` brought: a prefix of its ids and at most one more.
 
         `admitted`: how many proposals a step will look at, for the device to know; None: no limit beside the window.
+        `log_probabilities`: one for each id in every commit of an answer, or none in any.
         """
         if verified.start != len(self.committed):
             raise ValueError(f"a step from {verified.start} cannot commit after {len(self.committed)} tokens")
         accepted = agreement(verified.ids, ids)
         self.committed.extend(ids)
-        return Commit(verified.start, tuple(ids), (accepted,), verified.heard, admitted, timings)
+        told = tuple(log_probabilities)
+        self._log_probabilities.extend(told)
+        return Commit(verified.start, tuple(ids), (accepted,), verified.heard, admitted, timings, told)
 
     def resume(self, seen: int) -> Commit:
         """A new stream of a device that has `seen` tokens: both ends hold the committed text, nothing is in flight."""
@@ -113,7 +123,8 @@ class EdgeConversation:
         self._tail = self.committed[seen:]
         self.heard = 0
         self.yielded = False
-        return Commit(seen, tuple(self.committed[seen:]))
+        told = tuple(self._log_probabilities[seen - self._opened_with :])
+        return Commit(seen, tuple(self.committed[seen:]), log_probabilities=told)
 
     @property
     def _ahead(self) -> int:

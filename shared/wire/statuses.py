@@ -58,7 +58,7 @@ _NAMED: Mapping[str | bytes, type[CovspecError]] = {kind.__name__: kind for kind
 # What a bare code means. Of the classes of one code it is the first above; the rest are statuses that we never send.
 _BARE: Mapping[grpc.StatusCode, type[CovspecError]] = {
     **{code: kind for kind, code in reversed(tuple(CODES.items()))},
-    grpc.StatusCode.INTERNAL: EngineFailure,
+    grpc.StatusCode.INTERNAL: Unavailable,  # ours has a name: this is a proxy whose edge has died, or gRPC
     grpc.StatusCode.DATA_LOSS: EngineFailure,
     grpc.StatusCode.ALREADY_EXISTS: OutOfStep,
     grpc.StatusCode.PERMISSION_DENIED: Unsupported,  # by a proxy's rule: trying again is no use

@@ -91,7 +91,7 @@ def test_every_status_stands_for_an_error_with_a_sentence(code: grpc.StatusCode)
         (grpc.StatusCode.ABORTED, Superseded),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, Overloaded),
         (grpc.StatusCode.UNAVAILABLE, Unavailable),
-        (grpc.StatusCode.INTERNAL, EngineFailure),
+        (grpc.StatusCode.INTERNAL, Unavailable),
         (grpc.StatusCode.DATA_LOSS, EngineFailure),
         (grpc.StatusCode.UNAUTHENTICATED, Unauthenticated),
         (grpc.StatusCode.PERMISSION_DENIED, Unsupported),
