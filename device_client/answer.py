@@ -21,7 +21,7 @@ from PIL import Image
 from device_client.drafter import Drafter
 from device_client.figures import Figures
 from device_client.session import EdgeSession
-from shared.errors import CovspecError, OutOfStep
+from shared.errors import CovspecError, OutOfStep, Unsupported
 from shared.speculation.device import REST, DeviceConversation
 from shared.speculation.ending import TextStream
 from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Yield
@@ -45,31 +45,38 @@ class Source(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text that stands, and who said it first."""
+    """Text that stands, who said it first, and the ids that it ends: those since the piece before it."""
 
     text: str
     source: Source
+    ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: the chat, its pictures as encoded and as seen, and the sampling wishes."""
+    """What is asked: the chat, its pictures as encoded and as seen, and the sampling wishes.
+
+    `log_probabilities`: whether the edge is to say how likely the target found each token.
+    """
 
     messages: tuple[Message, ...]
     encoded: tuple[bytes, ...]
     images: tuple[Image.Image, ...]
     sampling: SamplingWish
+    log_probabilities: bool = False
 
 
 @dataclass(frozen=True)
 class Result:
-    """A whole answer. `parameters`: what held, seed included."""
+    """A whole answer. `parameters`: what held, seed included. `log_probabilities`: one for each id, if asked for."""
 
     text: str
     ids: tuple[int, ...]
     reason: FinishReason
     parameters: SamplingParameters
     figures: Figures
+    prompt_tokens: int
+    log_probabilities: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,17 @@ class Answer:
         self._room = draft.vlm.info.context_length
         self._changed = asyncio.Event()
         self._said = 0.0  # when a drafted token was last sent
+        self._unread: list[int] = []  # committed ids whose text no piece holds yet
+        self.log_probabilities: list[float] = []  # of the committed ids, if asked for
+
+    @property
+    def provisional(self) -> str:
+        """What the device expects next, beyond the pieces given out: it may never come. Costs only who asks."""
+        return self._text.ahead(self._conversation.path)
+
+    def figures(self) -> Figures:
+        """What it has come to so far."""
+        return self._session.recorder.figures()
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """The text as it is confirmed. Raises what ended the answer early."""
@@ -136,11 +154,14 @@ class Answer:
                 if message.length != held:
                     raise OutOfStep(f"finished.length is {message.length}: the device holds {held} committed tokens")
                 if rest := self._text.flush():
-                    yield Piece(rest, Source.TARGET)
+                    yield self._piece(rest, Source.TARGET)
             case _:
                 pass
 
     def _commit(self, commit: Commit) -> Iterator[Piece]:
+        if self._question.log_probabilities and len(commit.log_probabilities) != len(commit.ids):
+            raise Unsupported("this edge sends no log-probabilities; ask without them")
+        self.log_probabilities += commit.log_probabilities
         self._session.recorder.dropped(self._conversation.hear(commit))
         if any(token >= self._draft.vlm.info.rows for token in commit.ids):
             self._go_quiet("the target said a token that the draft does not know")
@@ -150,14 +171,22 @@ class Answer:
         else:
             self._session.acknowledge(self._conversation)
         for token, source in zip(commit.ids, _sources(commit), strict=True):
+            self._unread.append(token)
             if text := self._text.push(token):
-                yield Piece(text, source)
+                yield self._piece(text, source)
+
+    def _piece(self, text: str, source: Source) -> Piece:
+        ids = tuple(self._unread)
+        self._unread.clear()
+        return Piece(text, source, ids)
 
     def _finish(self, text: str, reason: FinishReason) -> None:
-        assert self._session.opened is not None
+        opened = self._session.opened
+        assert opened is not None
         ids = tuple(self._conversation.committed)
         self._session.recorder.dropped(len(self._conversation.path))
-        self.result = Result(text, ids, reason, self._session.opened.sampling, self._session.recorder.figures())
+        told = tuple(self.log_probabilities)
+        self.result = Result(text, ids, reason, opened.sampling, self.figures(), opened.prompt_tokens, told)
 
     @asynccontextmanager
     async def _drafting(self) -> AsyncIterator[None]:

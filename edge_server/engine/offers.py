@@ -86,14 +86,21 @@ class Offers:
             self._conversation.overtaken.clear()
             return fates
 
-    def commit(self, offer: Offer, ids: Sequence[int], step_seconds: float, admitted: int | None = None) -> Commit:
+    def commit(
+        self,
+        offer: Offer,
+        ids: Sequence[int],
+        step_seconds: float,
+        admitted: int | None = None,
+        log_probabilities: Sequence[float] = (),
+    ) -> Commit:
         """Add what the step on `offer` brought. `admitted`: how many proposals a step will look at."""
         with self._lock:
             timings = None
             if self._commits % TIMED_EVERY == 0:
                 timings = Timings(_microseconds(step_seconds), _microseconds(self._clock() - offer.heard_at))
             self._commits += 1
-            return self._conversation.commit(offer.pending, ids, timings, admitted)
+            return self._conversation.commit(offer.pending, ids, timings, admitted, log_probabilities)
 
     def resume(self, seen: int) -> Commit:
         """A new stream of a device that has `seen` tokens. Raises OutOfStep."""

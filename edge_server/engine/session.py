@@ -15,7 +15,7 @@ from edge_server.engine.cost import Experience, Survival
 from edge_server.engine.offers import Offer, Offers
 from edge_server.engine.port import News, Request, Terms
 from shared.errors import CovspecError, EngineFailure, InvalidValue
-from shared.speculation.coupled import Chooser
+from shared.speculation.coupled import Chooser, log_probabilities
 from shared.speculation.ending import Ending
 from shared.speculation.messages import Commit, Finished, FinishReason, Pace
 from shared.speculation.request import resolve
@@ -166,9 +166,11 @@ class Session:
         if offer is None:
             return None
         proposals = offer.pending.ids
-        verified = self._chooser.verify(rows[-1 - len(proposals) :], proposals, offer.committed)
+        rows = rows[-1 - len(proposals) :]
+        verified = self._chooser.verify(rows, proposals, offer.committed)
         tokens, reason = self._until_end(verified)
-        commit = self.offers.commit(offer, tokens, seconds, self.verdict.admitted)
+        told = log_probabilities(rows, tokens) if self.request.log_probabilities else ()
+        commit = self.offers.commit(offer, tokens, seconds, self.verdict.admitted, told)
         self.survival.saw(len(proposals), commit.accepted[0])
         for fate in self.offers.overtaken():
             self.survival.saw(fate.known, fate.stood)

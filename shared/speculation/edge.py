@@ -66,6 +66,8 @@ class EdgeConversation:
         self._tail: list[int] = []
         self.overtaken: deque[Fate] = deque(maxlen=_FATES)
         self._judged = self._seen  # proposals before this position have had their fate told
+        self._opened_with = len(self.committed)
+        self._log_probabilities: list[float] = []  # of the ids committed since then, if they are told
 
     def hear(self, propose: Propose) -> None:
         """Take a proposal or an acknowledgement. Raises InvalidValue, OutOfStep, Unsupported; nothing changes then."""
@@ -112,11 +114,17 @@ class EdgeConversation:
         return pace is Pace.EAGER or self.yielded or bool(self._proposals())
 
     def commit(
-        self, verified: Pending, ids: Sequence[int], timings: Timings | None = None, admitted: int | None = None
+        self,
+        verified: Pending,
+        ids: Sequence[int],
+        timings: Timings | None = None,
+        admitted: int | None = None,
+        log_probabilities: Sequence[float] = (),
     ) -> Commit:
         """Add what a step on `verified` brought: a prefix of its ids and at most one more.
 
         `admitted`: how many proposals a step will look at, for the device to know; None: no limit beside the window.
+        `log_probabilities`: one for each id in every commit of an answer, or none in any.
         """
         if verified.start != len(self.committed):
             raise ValueError(f"a step from {verified.start} cannot commit after {len(self.committed)} tokens")
@@ -124,7 +132,9 @@ class EdgeConversation:
         self.committed.extend(ids)
         self._judged = max(self._judged, verified.start + len(verified.ids))  # whoever verified them knows
         self._judge()
-        return Commit(verified.start, tuple(ids), (accepted,), verified.heard, admitted, timings)
+        told = tuple(log_probabilities)
+        self._log_probabilities.extend(told)
+        return Commit(verified.start, tuple(ids), (accepted,), verified.heard, admitted, timings, told)
 
     def resume(self, seen: int) -> Commit:
         """A new stream of a device that has `seen` tokens: both ends hold the committed text, nothing is in flight."""
@@ -135,7 +145,8 @@ class EdgeConversation:
         self._judged = len(self.committed)
         self.heard = 0
         self.yielded = False
-        return Commit(seen, tuple(self.committed[seen:]))
+        told = tuple(self._log_probabilities[seen - self._opened_with :])
+        return Commit(seen, tuple(self.committed[seen:]), log_probabilities=told)
 
     @property
     def _ahead(self) -> int:
