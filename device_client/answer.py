@@ -18,7 +18,7 @@ from device_client.draft.ahead import Ahead, DraftModel, Task
 from device_client.draft.control import Control
 from device_client.figures import Figures
 from device_client.session import EdgeSession
-from shared.errors import OutOfStep
+from shared.errors import OutOfStep, Unsupported
 from shared.speculation.ending import TextStream
 from shared.speculation.messages import Commit, Finished, FinishReason
 from shared.speculation.request import Message, SamplingParameters, SamplingWish
@@ -35,31 +35,38 @@ class Source(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text that stands, and who said it first."""
+    """Text that stands, who said it first, and the ids that it ends: those since the piece before it."""
 
     text: str
     source: Source
+    ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: the chat, its pictures as encoded and as seen, and the sampling wishes."""
+    """What is asked: the chat, its pictures as encoded and as seen, and the sampling wishes.
+
+    `log_probabilities`: whether the edge is to say how likely the target found each token.
+    """
 
     messages: tuple[Message, ...]
     encoded: tuple[bytes, ...]
     images: tuple[Image.Image, ...]
     sampling: SamplingWish
+    log_probabilities: bool = False
 
 
 @dataclass(frozen=True)
 class Result:
-    """A whole answer. `parameters`: what held, seed included."""
+    """A whole answer. `parameters`: what held, seed included. `log_probabilities`: one for each id, if asked for."""
 
     text: str
     ids: tuple[int, ...]
     reason: FinishReason
     parameters: SamplingParameters
     figures: Figures
+    prompt_tokens: int
+    log_probabilities: tuple[float, ...] = ()
 
 
 class Answer:
@@ -73,6 +80,18 @@ class Answer:
         self._ahead = Ahead(Task(question.messages, question.images, question.sampling), session, draft, control)
         self._rows = draft.vlm.info.rows
         self._text = TextStream(draft.vlm.tokenizer.decode, question.sampling.stop)
+        self._asks_how_likely = question.log_probabilities
+        self._unread: list[int] = []  # committed ids whose text no piece holds yet
+        self.log_probabilities: list[float] = []  # of the committed ids, if asked for
+
+    @property
+    def provisional(self) -> str:
+        """What the device expects next, beyond the pieces given out: it may never come. Costs only who asks."""
+        return self._text.ahead(self._conversation.path)
+
+    def figures(self) -> Figures:
+        """What it has come to so far."""
+        return self._session.recorder.figures()
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """The text as it is confirmed. Raises what ended the answer early."""
@@ -105,24 +124,35 @@ class Answer:
                 if message.length != held:
                     raise OutOfStep(f"finished.length is {message.length}: the device holds {held} committed tokens")
                 if rest := self._text.flush():
-                    yield Piece(rest, Source.TARGET)
+                    yield self._piece(rest, Source.TARGET)
             case _:
                 pass
 
     def _commit(self, commit: Commit) -> Iterator[Piece]:
+        if self._asks_how_likely and len(commit.log_probabilities) != len(commit.ids):
+            raise Unsupported("this edge sends no log-probabilities; ask without them")
+        self.log_probabilities += commit.log_probabilities
         self._session.recorder.dropped(self._control.heard(commit, monotonic()))
         if any(token >= self._rows for token in commit.ids):
             self._ahead.stop("the target said a token that the draft does not know")
         self._ahead.committed()
         for token, source in zip(commit.ids, _sources(commit), strict=True):
+            self._unread.append(token)
             if text := self._text.push(token):
-                yield Piece(text, source)
+                yield self._piece(text, source)
+
+    def _piece(self, text: str, source: Source) -> Piece:
+        ids = tuple(self._unread)
+        self._unread.clear()
+        return Piece(text, source, ids)
 
     def _finish(self, text: str, reason: FinishReason) -> None:
-        assert self._session.opened is not None
+        opened = self._session.opened
+        assert opened is not None
         ids = tuple(self._conversation.committed)
         self._session.recorder.dropped(len(self._conversation.path))
-        self.result = Result(text, ids, reason, self._session.opened.sampling, self._session.recorder.figures())
+        told = tuple(self.log_probabilities)
+        self.result = Result(text, ids, reason, opened.sampling, self.figures(), opened.prompt_tokens, told)
 
 
 def _sources(commit: Commit) -> list[Source]:

@@ -96,6 +96,11 @@ class Recorder:
     _dropped: int = 0
     _round_trips: list[float] = field(default_factory=list)
 
+    @property
+    def step_seconds(self) -> float:
+        """A step of the target, as last told; 0 before."""
+        return self.flight.step or 0.0
+
     def drafted(self, begin: float, now: float) -> None:
         """A draft forward ran from `begin` to `now`."""
         self._drafts.append(now - begin)

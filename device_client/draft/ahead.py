@@ -84,12 +84,9 @@ class Ahead:
         self._changed.set()
 
     def committed(self) -> None:
-        """A commit was taken. What it acknowledges is said now, unless a draft will carry it soon."""
+        """A commit was taken: the edge is to know how far it was read, before it stops to wait for that."""
         self._changed.set()
-        if self.over:
-            self._session.propose(self._control.conversation)
-        else:
-            self._session.acknowledge(self._control.conversation)
+        self._session.acknowledge(self._control.conversation)
 
     def stop(self, why: str) -> None:
         """Draft no more for this answer."""
@@ -136,7 +133,6 @@ class Ahead:
                 control.said(monotonic())
                 self._session.propose(control.conversation)
             case Move.WAIT | Move.QUIET:
-                self._session.propose(control.conversation)  # an acknowledgement: no draft will carry it
                 await self._word()
 
     async def _draft_one(self, drafter: Drafter) -> None:

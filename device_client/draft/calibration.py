@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from shared.speculation.coupled import Choice
 
-_MEMORY = 0.998  # discount of older tokens: about the last five hundred count
+_MEMORY = 0.995  # discount of older tokens: about the last two hundred count
 _FIRST = (-1.0, 1.4, -0.5, 0.5)  # before anything was seen: sure tokens stand, of unsure ones every second
 _DOUBT = (1.0, 0.5, 0.5, 0.5)  # variance of those
 _MOST_DOUBT = 4.0
+_LEAST_SPREAD = 0.01
+_FARTHEST = 2.0
 _LEAST, _MOST = 0.01, 0.995
 _TYPICAL_MEMORY = 0.98
 
@@ -44,13 +46,15 @@ class Calibration:
         self.typical = _TYPICAL_MEMORY * self.typical + (1 - _TYPICAL_MEMORY) * stood
         row = np.array(_features(choice))
         guess = _logistic(float(self._weights @ row))
-        spread = guess * (1 - guess)
         doubt = self._doubt / _MEMORY
         direction = doubt @ row
-        gain = direction / (1 / max(spread, 1e-3) + float(row @ direction))
-        # The error is in units of the score's slope, as Newton's step has it.
-        self._weights = self._weights + gain * ((stood - guess) / max(spread, 1e-3))
-        self._doubt = doubt - np.outer(gain, direction)
+        reach = float(row @ direction)  # the doubt about the score
+        spread = max(guess * (1 - guess), _LEAST_SPREAD)
+        move = (stood - guess) / (1 + spread * reach)
+        # Far from the data Newton's step overshoots: the score moves by so much at most.
+        move = max(-_FARTHEST / reach, min(_FARTHEST / reach, move))
+        self._weights = self._weights + direction * move
+        self._doubt = doubt - np.outer(direction, direction) * (spread / (1 + spread * reach))
         excess = np.maximum(1.0, np.sqrt(np.diag(self._doubt) / _MOST_DOUBT))
         self._doubt = self._doubt / np.outer(excess, excess)  # features that do not vary must not be forgotten for good
         self._plain = self._weights.tolist()

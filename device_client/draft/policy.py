@@ -115,8 +115,9 @@ def handed(view: View, *, more: bool, words: int = WORDS_A_STEP) -> Move:
         case Handing.LOCKSTEP if view.sent:
             return Move.WAIT
         case Handing.STREAM if view.unsent:
-            spoken = view.times.step is None or view.now >= view.said_at + view.times.step / words
-            return Move.SEND if spoken or not more else Move.DRAFT
+            step = view.times.step  # before the first one each word doubles what was said
+            due = view.now >= view.said_at + step / words if step else 2 * view.unsent >= len(view.path)
+            return Move.SEND if due or not more else Move.DRAFT
         case _:
             if more:
                 return Move.DRAFT

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from shared.speculation.edge import EdgeConversation, Pending, Rules
+from shared.speculation.edge import EdgeConversation, Fate, Pending, Rules
 from shared.speculation.messages import Commit, Pace, Propose, Timings, Yield
 
 TIMED_EVERY = 4  # commits: times change slowly, and on each commit they would be a third of its bytes
@@ -79,14 +79,28 @@ class Offers:
             taken = replace(pending, ids=pending.ids[:most])
             return Offer(taken, tuple(self._conversation.committed), self._heard_at, len(pending.ids))
 
-    def commit(self, offer: Offer, ids: Sequence[int], step_seconds: float, admitted: int | None = None) -> Commit:
+    def overtaken(self) -> list[Fate]:
+        """What became of proposals that no step has verified, since this was last asked."""
+        with self._lock:
+            fates = list(self._conversation.overtaken)
+            self._conversation.overtaken.clear()
+            return fates
+
+    def commit(
+        self,
+        offer: Offer,
+        ids: Sequence[int],
+        step_seconds: float,
+        admitted: int | None = None,
+        log_probabilities: Sequence[float] = (),
+    ) -> Commit:
         """Add what the step on `offer` brought. `admitted`: how many proposals a step will look at."""
         with self._lock:
             timings = None
             if self._commits % TIMED_EVERY == 0:
                 timings = Timings(_microseconds(step_seconds), _microseconds(self._clock() - offer.heard_at))
             self._commits += 1
-            return self._conversation.commit(offer.pending, ids, timings, admitted)
+            return self._conversation.commit(offer.pending, ids, timings, admitted, log_probabilities)
 
     def resume(self, seen: int) -> Commit:
         """A new stream of a device that has `seen` tokens. Raises OutOfStep."""

@@ -53,6 +53,16 @@ class Yield:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """Is anybody there? Said by a device after a silence; it is no proposal and acknowledges nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The edge hears the device, and is heard."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The only normal end, said by the device."""
 
@@ -74,6 +84,7 @@ class Commit:
     `accepted`: one count per merged step, how many of the step's first ids were proposals; a step adds one more id of
     the target's own, unless the answer ended inside the proposals. `heard`: proposals applied when the step began.
     `admitted`: how many proposals a step will look at; None: no limit beside the window. `timings`: not told each time.
+    `log_probabilities`: one for each id where the answer was opened so, else none.
     """
 
     start: int
@@ -82,6 +93,7 @@ class Commit:
     heard: int = 0
     admitted: int | None = None
     timings: Timings | None = None
+    log_probabilities: tuple[float, ...] = ()
 
     def merged(self, later: Commit) -> Commit:
         """This commit and the one that follows it, as one."""
@@ -90,7 +102,13 @@ class Commit:
                 f"a commit from {later.start} does not follow [{self.start}, {self.start}+{len(self.ids)})"
             )
         return Commit(
-            self.start, self.ids + later.ids, self.accepted + later.accepted, later.heard, later.admitted, later.timings
+            self.start,
+            self.ids + later.ids,
+            self.accepted + later.accepted,
+            later.heard,
+            later.admitted,
+            later.timings,
+            self.log_probabilities + later.log_probabilities,
         )
 
 

@@ -6,6 +6,8 @@ base, start, the window) only a conversation knows.
 
 from __future__ import annotations
 
+import math
+
 from shared.errors import InvalidValue, Unsupported
 from shared.speculation.messages import Commit, Finish, Finished, Propose, Timings, Yield
 from shared.wire import checks
@@ -74,6 +76,7 @@ def encode_commit(commit: Commit) -> pb.Commit:
         heard=commit.heard,
         admitted=commit.admitted,  # None leaves the field unset
         timings=None if commit.timings is None else _encode_timings(commit.timings),
+        log_probabilities=commit.log_probabilities,
     )
 
 
@@ -82,7 +85,7 @@ def _encode_timings(timings: Timings) -> pb.Timings:
 
 
 def decode_commit(message: pb.Commit, limits: Limits) -> Commit:
-    """A growth of the text inside the context. Log-probabilities are ignored: nothing here asks for them."""
+    """A growth of the text inside the context."""
     if message.HasField("residual"):
         raise Unsupported("commit.residual is set: this build does not know the rejection rule")
     ids = checks.ids("commit.ids", message.ids, limits.context_length)
@@ -98,6 +101,7 @@ def decode_commit(message: pb.Commit, limits: Limits) -> Commit:
         heard=message.heard,
         admitted=checks.position("commit.admitted", message.admitted) if message.HasField("admitted") else None,
         timings=timings,
+        log_probabilities=_decode_log_probabilities(message, len(ids)) if message.log_probabilities else (),
     )
 
 
@@ -148,6 +152,16 @@ def _check_one_each(field: str, values: tuple[object, ...], count: int) -> None:
         raise InvalidValue(
             field, checks.Shown(f"{len(values)} entries"), f"must be empty or one for each of {count} ids"
         )
+
+
+def _decode_log_probabilities(message: pb.Commit, count: int) -> tuple[float, ...]:
+    """One for each id, finite."""
+    told = tuple(message.log_probabilities)
+    _check_one_each("commit.log_probabilities", told, count)
+    for at, value in enumerate(told):
+        if not -math.inf < value <= 0.0:  # also refuses NaN
+            raise InvalidValue(f"commit.log_probabilities[{at}]", value, "must be finite and at most 0")
+    return told
 
 
 def _decode_accepted(message: pb.Commit, count: int) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -22,7 +23,7 @@ POLICIES: dict[str, Callable[[], Policy] | None] = {
     "adaedl": EntropyBound,
     "sage": EntropyDepth,
     "average": MovingAverage,
-    **{f"marginal, {name}": (lambda prices=prices: Marginal(prices)) for name, prices in PRICES.items()},
+    **{f"marginal, {name}": partial(Marginal, prices) for name, prices in PRICES.items()},
     "a whim": None,
 }
 
@@ -36,6 +37,7 @@ def setting(rng: random.Random, pace: Pace) -> Setting:
         pace=pace,
         hostility=rng.choice([0.0, 0.01, 0.05]),
         admitted=rng.choice([(None,), (0,), (1,), (3,), (None, 0, 1, 2, 5, 99)]),
+        rest=rng.choice([0, 3, 16]) if pace is Pace.EAGER else 0,
         turn=rng.choice([1, 3, 8]),
     )
 

@@ -46,7 +46,7 @@ class PolicyRun(Run):
         waits = self.setting.pace is not Pace.EAGER
         handing = Handing.LOCKSTEP if self.lockstep else Handing.HOLD if waits else Handing.STREAM
         policy = self.policy() if self.policy is not None else Whim(self.rng.choice)
-        self.control = Control(DeviceConversation(self.setting.window), policy, handing)
+        self.control = Control(DeviceConversation(self.setting.window, rest=self.setting.rest), policy, handing)
         self.device = self.control.conversation
 
     def check(self) -> None:
@@ -85,7 +85,6 @@ class PolicyRun(Run):
                 self.control.said(self.now)
                 self.tell()
             case _:
-                self.tell()
                 self.awake = False
 
     def tell(self) -> None:
@@ -118,10 +117,11 @@ class PolicyRun(Run):
         self.edge.yielded = said.on
 
     def take(self, commit: Commit) -> None:
+        self.resuming = False
         self.control.flight.committed(commit, self.now)
         self.control.heard(commit, self.now)
         self.awake = True
-        if 2 * (len(self.device.committed) - self.device._told) >= self.setting.max_ahead and not self.resuming:
+        if 2 * (len(self.device.committed) - self.device._told) >= self.setting.max_ahead:
             self.tell()
 
     def committed(self, commit: Commit) -> Commit:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from shared.errors import CovspecError
-from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Propose, Yield
+from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Ping, Pong, Propose, Yield
 from shared.speculation.prints import VocabularyPrint
 from shared.speculation.request import ImageReference, Message, Picture, SamplingParameters, SamplingWish, Text
 from shared.wire.codec import (
@@ -59,6 +59,7 @@ VALID: dict[str, AnyWire] = {
     "yield": encode_request(Yield(True)),
     "finish": encode_request(Finish(FinishReason.DONE)),
     "resume": encode_request(Resume(NAME, NAME, 100)),
+    "ping": encode_request(Ping()),
     "opened": encode_response(
         Opened(NAME, NAME, SamplingParameters(max_tokens=5, stop=("end",)), 20, 15, 64, (63,), 4, Pace.EAGER, 60)
     ),
@@ -67,6 +68,7 @@ VALID: dict[str, AnyWire] = {
     "commit": encode_response(Commit(97, (1, 2, 3), (1, 0))),
     "finished": encode_response(Finished(FinishReason.LENGTH, 100)),
     "drain": encode_response(Drain(5)),
+    "pong": encode_response(Pong()),
     "info": encode_info(ServerInfo("m" * 256, "f", PRINT, DIGEST, DIGEST, LIMITS, (Pace.EAGER,), (Rule.COUPLED,), "1")),
 }
 

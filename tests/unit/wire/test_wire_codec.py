@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 from google.protobuf import text_format
 
-from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Propose, Timings, Yield
+from shared.speculation.messages import (
+    Commit,
+    Finish,
+    Finished,
+    FinishReason,
+    Pace,
+    Ping,
+    Pong,
+    Propose,
+    Timings,
+    Yield,
+)
 from shared.speculation.prints import VocabularyPrint
 from shared.speculation.request import (
     ImageReference,
@@ -66,6 +77,7 @@ VALUES: dict[str, Any] = {
 }
 
 REQUESTS: list[tuple[FromDevice, str]] = [
+    (Ping(), "ping {}"),
     (
         Open(
             messages=(
@@ -135,6 +147,7 @@ RESPONSES: list[tuple[FromEdge, str]] = [
     (Finished(FinishReason.CANCELLED, 0), "finished { reason: FINISH_REASON_CANCELLED }"),
     (Queued(3), "queued { place: 3 }"),
     (Drain(30), "drain { seconds: 30 }"),
+    (Pong(), "pong {}"),
 ]
 
 
