@@ -73,6 +73,10 @@ class Client:
             profile,
             log_probabilities=question.log_probabilities,
         )
-        route = Route(self._channel, lambda: connect(config.edge), config.reconnect_seconds, random.random)
+        resume = config.fallback != "error"
+        route = Route(self._channel, lambda: connect(config.edge), config.reconnect_seconds, random.random, resume)
         session = EdgeSession(opening, question.encoded, info, route, Recorder(begin))
-        return Answer(question, session, DraftModel(self._vlm, self.thread, common, config.window, config.drafting))
+        alone = config.fallback == "local"
+        return Answer(
+            question, session, DraftModel(self._vlm, self.thread, common, config.window, config.drafting, alone)
+        )

@@ -40,13 +40,22 @@ log = logging.getLogger(__name__)
 class Route:
     """How to reach the edge: `first`, an open channel of somebody else's, then new ones.
 
-    `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices.
+    `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices. `resume`: whether an
+    answer that was opened is tried for at all when its stream breaks.
     """
 
     first: grpc.aio.Channel
     dial: Callable[[], grpc.aio.Channel]
     patience: float
     chance: Callable[[], float]
+    resume: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The edge is away in the middle of an answer, for `reason`; the session tries to reach it again."""
+
+    reason: str
 
 
 class EdgeSession:
@@ -89,8 +98,10 @@ class EdgeSession:
         if self._link is not None:
             self._link.post(message)
 
-    async def messages(self, conversation: DeviceConversation) -> AsyncGenerator[FromEdge, None]:
+    async def messages(self, conversation: DeviceConversation) -> AsyncGenerator[FromEdge | Away, None]:
         """What the edge says from the beginning to Finished. Raises what nothing can be done about.
+
+        Once an answer is opened, `Away` stands between the last word before a break and the first one after it.
 
         To close it, or to cancel who reads it, tells the edge that nothing more is wanted.
         """
@@ -110,6 +121,8 @@ class EdgeSession:
                 self._known = False
                 wait = patience.again()
             except (Unavailable, EngineFailure, Overloaded) as broken:
+                if self.opened is not None and not self._route.resume:
+                    raise
                 if self._queued:
                     patience.queued()
                 if len(conversation.committed) > length:
@@ -117,6 +130,9 @@ class EdgeSession:
                 now = monotonic()
                 wait = patience.wait(broken, now, begun=self.opened is not None, lasted=now - began)
                 _tell(broken, wait, patience)
+                if self.opened is not None and patience.failures == 1:
+                    yield Away(str(broken))
+                wait -= monotonic() - now  # whoever reads has taken its time
             await asyncio.sleep(wait)
 
     async def _stream(self, conversation: DeviceConversation, *, fresh: bool) -> AsyncGenerator[FromEdge, None]:
