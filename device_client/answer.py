@@ -23,9 +23,9 @@ from device_client.figures import Figures
 from device_client.provisional import Provisional, Understudy, filled
 from device_client.session import Away, EdgeSession
 from shared.errors import CovspecError, OutOfStep, Unsupported
-from shared.speculation.device import DeviceConversation
+from shared.speculation.device import REST, DeviceConversation
 from shared.speculation.ending import TextStream
-from shared.speculation.messages import Commit, Finished, FinishReason, Yield
+from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Yield
 from shared.speculation.request import Message, SamplingParameters, SamplingWish, resolve
 from shared.vlm.port import Vlm
 from shared.wire.codec import FromEdge
@@ -105,7 +105,7 @@ class Answer:
         self._question = question
         self._session = session
         self._draft = draft
-        self._conversation = DeviceConversation(draft.window)
+        self._conversation = DeviceConversation(draft.window, rest=REST if session.pace is Pace.EAGER else 0)
         self._text = TextStream(draft.vlm.tokenizer.decode, question.sampling.stop)
         self._parameters: SamplingParameters | None = None  # by which the device drafts
         self._quiet = not draft.drafting
@@ -191,10 +191,10 @@ class Answer:
         if any(token >= self._draft.vlm.info.rows for token in commit.ids):
             self._go_quiet("the target said a token that the draft does not know")
         self._changed.set()
-        if self._may_draft():
-            self._session.acknowledge(self._conversation)
+        if self._conversation.unsent and not self._may_draft():
+            self._session.propose(self._conversation)
         else:
-            self._session.propose(self._conversation)  # an acknowledgement: no draft will carry it
+            self._session.acknowledge(self._conversation)
         for token, source in zip(commit.ids, _sources(commit), strict=True):
             self._unread.append(token)
             if text := self._text.push(token):
@@ -258,9 +258,13 @@ class Answer:
         self._propose_now_and_again()
 
     def _propose_now_and_again(self) -> None:
-        """A word for each token of a fast draft would cost the edge time that its target needs: a few a step do."""
-        now = monotonic()
-        if now >= self._said + self._session.recorder.step_seconds / WORDS_A_STEP or not self._may_draft():
+        """A word for each token of a fast draft would cost the edge time that its target needs: a few a step do.
+
+        Before the first step, each word doubles what was said.
+        """
+        now, step, path = monotonic(), self._session.recorder.step_seconds, len(self._conversation.path)
+        due = now >= self._said + step / WORDS_A_STEP if step else 2 * self._conversation.unsent >= path
+        if due or not self._may_draft():
             self._said = now
             self._session.propose(self._conversation)
 

@@ -29,9 +29,10 @@ from shared.errors import (
     UnknownSession,
 )
 from shared.speculation.device import DeviceConversation
-from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Yield
+from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Yield
 from shared.wire.codec import FromEdge
 from shared.wire.handshake import ImageHeld, Open, Opened, Queued, Resume, ServerInfo
+from shared.wire.metadata import Metadata
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +41,15 @@ log = logging.getLogger(__name__)
 class Route:
     """How to reach the edge: `first`, an open channel of somebody else's, then new ones.
 
-    `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices. `resume`: whether an
-    answer that was opened is tried for at all when its stream breaks.
+    `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices. `metadata`: said at
+    the beginning of each stream. `resume`: whether an answer that was opened is tried for when its stream breaks.
     """
 
     first: grpc.aio.Channel
     dial: Callable[[], grpc.aio.Channel]
     patience: float
     chance: Callable[[], float]
+    metadata: Metadata = ()
     resume: bool = True
 
 
@@ -77,6 +79,11 @@ class EdgeSession:
         self._may_propose = False
         self._acknowledged = 0
         self._link: Link | None = None
+
+    @property
+    def pace(self) -> Pace | None:
+        """The pace that was asked for; None: the edge's own."""
+        return self._opening.device.pace
 
     def propose(self, conversation: DeviceConversation) -> None:
         """Send what the edge should hear now, if there is a stream that may carry it."""
@@ -139,8 +146,8 @@ class EdgeSession:
         channel = self._route.dial() if fresh else self._route.first
         try:
             if self.opened is not None and not self._known:
-                self._check_same(await server_info(channel))
-            async with Link(channel, self._limits, self.recorder.ledger, self._tempo) as link:
+                self._check_same(await server_info(channel, self._route.metadata))
+            async with Link(channel, self._limits, self.recorder.ledger, self._tempo, self._route.metadata) as link:
                 self._begin(link, conversation)
                 reason = FinishReason.CANCELLED
                 try:

@@ -23,7 +23,7 @@ from shared.errors import InvalidValue
 from shared.speculation.prints import ModelPrints, VocabularyPrint
 from shared.speculation.request import Message, ModelDefaults, Text
 from shared.vlm.chat import check_room, pictures_in_order
-from shared.vlm.places import Places, cells
+from shared.vlm.places import Places, Tile
 from shared.vlm.port import Block, ModelInfo, Prompt, Tokenizer, VisualTokens, check_blocks
 from shared.vlm.toy_vocabulary import ASSISTANT, CONTINUES, END, IMAGE, NEVER_FIRST, PIECES, ROLE_IDS, ToyTokenizer
 
@@ -115,7 +115,7 @@ class ToyVlm:
 
     def places(self, prompt: Prompt) -> Places:
         """As the port says: the cells, row by row."""
-        return Places.of([cells(rows, columns) for _, (columns, rows) in prompt.pixels])
+        return Places.of([[Tile(rows, columns)] for _, (columns, rows) in prompt.pixels])
 
     def embed(self, ids: Sequence[int]) -> Tensor:
         """As the port says: no two ids alike."""
