@@ -16,12 +16,15 @@ from PIL import Image
 
 from device_client.draft.ahead import Ahead, DraftModel, Task
 from device_client.draft.control import Control
+from device_client.draft.drafter import Drafter
 from device_client.figures import Figures
-from device_client.session import EdgeSession
+from device_client.provisional import Provisional, Understudy, filled
+from device_client.session import Away, EdgeSession
 from shared.errors import OutOfStep, Unsupported
 from shared.speculation.ending import TextStream
 from shared.speculation.messages import Commit, Finished, FinishReason
 from shared.speculation.request import Message, SamplingParameters, SamplingWish
+from shared.wire.codec import FromEdge
 from shared.wire.handshake import Opened, Queued
 
 
@@ -74,13 +77,13 @@ class Answer:
 
     def __init__(self, question: Question, session: EdgeSession, draft: DraftModel, control: Control) -> None:
         self.result: Result | None = None
+        self._question = question
         self._session = session
+        self._draft = draft
         self._control = control
         self._conversation = control.conversation
         self._ahead = Ahead(Task(question.messages, question.images, question.sampling), session, draft, control)
-        self._rows = draft.vlm.info.rows
         self._text = TextStream(draft.vlm.tokenizer.decode, question.sampling.stop)
-        self._asks_how_likely = question.log_probabilities
         self._unread: list[int] = []  # committed ids whose text no piece holds yet
         self.log_probabilities: list[float] = []  # of the committed ids, if asked for
 
@@ -100,18 +103,39 @@ class Answer:
                 if isinstance(event, Piece):
                     yield event
 
-    async def events(self) -> AsyncGenerator[Piece | Queued, None]:
-        """The text as it is confirmed, and before it the place in line at a full edge whenever that changes."""
+    async def events(self) -> AsyncGenerator[Piece | Queued | Provisional, None]:
+        """The text as it is confirmed, and before it the place in line at a full edge whenever that changes.
+
+        If the draft goes on alone while the edge is away, that comes between the pieces, as provisional.
+        """
         said: list[str] = []
-        async with aclosing(self._session.messages(self._conversation)) as messages, self._ahead.running():
+        async with aclosing(self._messages()) as messages, self._ahead.running():
             async for message in messages:
-                if isinstance(message, Queued):
+                if isinstance(message, Queued | Provisional):
                     yield message
                 for piece in self._take(message):
                     said.append(piece.text)
                     yield piece
                 if isinstance(message, Finished):
                     self._finish("".join(said), message.reason)
+
+    def _messages(self) -> AsyncGenerator[FromEdge | Away | Provisional, None]:
+        messages = self._session.messages(self._conversation)
+        draft, question = self._draft, self._question
+        if not draft.alone or not draft.drafting:
+            return messages
+        understudy = Understudy(
+            draft.vlm,
+            draft.thread,
+            draft.common_ids,
+            lambda: Drafter(draft.vlm, question.messages, question.images),
+        )
+
+        def speak() -> AsyncGenerator[Provisional, None]:
+            assert self._session.opened is not None
+            return understudy.speak(self._conversation.committed, self._session.opened.sampling)
+
+        return filled(messages, speak)
 
     def _take(self, message: object) -> Iterator[Piece]:
         match message:
@@ -129,11 +153,11 @@ class Answer:
                 pass
 
     def _commit(self, commit: Commit) -> Iterator[Piece]:
-        if self._asks_how_likely and len(commit.log_probabilities) != len(commit.ids):
+        if self._question.log_probabilities and len(commit.log_probabilities) != len(commit.ids):
             raise Unsupported("this edge sends no log-probabilities; ask without them")
         self.log_probabilities += commit.log_probabilities
         self._session.recorder.dropped(self._control.heard(commit, monotonic()))
-        if any(token >= self._rows for token in commit.ids):
+        if any(token >= self._draft.vlm.info.rows for token in commit.ids):
             self._ahead.stop("the target said a token that the draft does not know")
         self._ahead.committed()
         for token, source in zip(commit.ids, _sources(commit), strict=True):

@@ -90,7 +90,10 @@ class Client:
             log_probabilities=question.log_probabilities,
         )
         metadata = (*self._access.metadata, *request_metadata(new_request()))
-        route = Route(self._channel, self._access.channel, config.reconnect_seconds, random.random, metadata)
+        resume = config.fallback != "error"
+        route = Route(
+            self._channel, self._access.channel, config.reconnect_seconds, random.random, metadata, resume=resume
+        )
         recorder = Recorder(begin)
         session = EdgeSession(opening, question.encoded, info, route, recorder)
         strategy, window = Strategy(config.policy, config.prefer, config.lockstep), config.window
@@ -101,4 +104,5 @@ class Client:
             self._calibration,
             recorder.flight,
         )
-        return Answer(question, session, DraftModel(self._vlm, self.thread, common, config.drafting), control)
+        model = DraftModel(self._vlm, self.thread, common, config.drafting, alone=config.fallback == "local")
+        return Answer(question, session, model, control)

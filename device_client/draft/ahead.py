@@ -34,13 +34,15 @@ Value = TypeVar("Value")
 class DraftModel:
     """The draft, the thread that owns it, and how many ids it shares with the target, from 0 on.
 
-    `drafting`: whether it drafts at all, or only reads out.
+    `drafting`: whether it drafts at all, or only reads out. `alone`: whether it goes on alone, provisionally, while the
+    edge is away.
     """
 
     vlm: Vlm
     thread: Executor
     common_ids: int
     drafting: bool = True
+    alone: bool = False
 
 
 @dataclass(frozen=True)

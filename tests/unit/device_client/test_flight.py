@@ -111,7 +111,8 @@ def test_steps_that_were_merged_are_as_many_beats() -> None:
 
 def sent_each(flight: Flight, seconds: float, round_trip: float, begin: float, end: float) -> None:
     """A device that proposes now and then, an edge that steps for 100 ms, and every fourth commit with its times."""
-    now, step, posted, number = begin, 0.1, [], 0
+    now, step, number = begin, 0.1, 0
+    posted: list[float] = []
     while now < end:
         while (posted[-1] if posted else begin - 1) + seconds <= now - round_trip / 2:
             posted.append(max(begin, (posted[-1] if posted else begin - seconds) + seconds))
