@@ -16,6 +16,7 @@ from device_client.local import local_pieces
 from device_client.perceive import perceive
 from device_client.provisional import Provisional
 from device_client.show import Screen
+from shared import logs
 from shared.demo.pair import draft_folder
 from shared.errors import Overloaded, Unavailable
 from shared.speculation.request import SamplingWish
@@ -39,8 +40,8 @@ class Wanted:
 
 def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
     """Ask and show the answer; the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="device-client: %(message)s")
-    if wanted.verbose:
+    logs.set_up("warning", config.log_format, "device-client: ")
+    if wanted.verbose or config.log_format == "json":
         logging.getLogger("device_client").setLevel(logging.INFO)
     question = perceive(wanted.pictures, wanted.prompt, wanted.sampling)
     config = replace(config, threads=resolve_threads(config.threads, config.draft))
