@@ -24,7 +24,7 @@ class Request:
     """What an engine answers. `committed`: tokens of the answer that stand already. `seed`: if the wish has none.
 
     `digests`: one for each image, by which an engine may know it again for the same `tenant`; () if it is not to.
-    `log_probabilities`: commits are to have them.
+    `log_probabilities`: commits are to have them. `name`: of the answer, for the log.
     """
 
     messages: tuple[Message, ...]
@@ -36,6 +36,7 @@ class Request:
     digests: tuple[bytes, ...] = ()
     log_probabilities: bool = False
     tenant: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,7 @@ finisheds = st.builds(
 )
 queueds = st.builds(Queued, st.integers(1, 2**31 - 1))
 from_edge: st.SearchStrategy[FromEdge] = st.one_of(
-    openeds(), helds, queueds, commits(), finisheds, st.builds(Drain, ids), st.just(Pong())
+    openeds(), helds, queueds, commits(), finisheds, st.builds(Drain, ids, ids), st.just(Pong())
 )
 
 limits = st.builds(

@@ -320,10 +320,12 @@ class Queued(_message.Message):
     def __init__(self, place: _Optional[int] = ...) -> None: ...
 
 class Drain(_message.Message):
-    __slots__ = ("seconds",)
+    __slots__ = ("seconds", "length")
     SECONDS_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
     seconds: int
-    def __init__(self, seconds: _Optional[int] = ...) -> None: ...
+    length: int
+    def __init__(self, seconds: _Optional[int] = ..., length: _Optional[int] = ...) -> None: ...
 
 class GetServerInfoRequest(_message.Message):
     __slots__ = ()

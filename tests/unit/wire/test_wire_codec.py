@@ -146,7 +146,7 @@ RESPONSES: list[tuple[FromEdge, str]] = [
     (Finished(FinishReason.LENGTH, 5), "finished { reason: FINISH_REASON_LENGTH length: 5 }"),
     (Finished(FinishReason.CANCELLED, 0), "finished { reason: FINISH_REASON_CANCELLED }"),
     (Queued(3), "queued { place: 3 }"),
-    (Drain(30), "drain { seconds: 30 }"),
+    (Drain(30, 12), "drain { seconds: 30 length: 12 }"),
     (Pong(), "pong {}"),
 ]
 
