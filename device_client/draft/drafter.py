@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from device_client.reduce import Asked, Reducer
 from shared.speculation.coupled import Choice, Chooser
 from shared.speculation.messages import agreement
 from shared.speculation.request import Message, SamplingParameters
@@ -22,13 +23,21 @@ from shared.vlm.single import extend, prefill
 class Drafter:
     """Drafts for one answer with `vlm`, which it does not own."""
 
-    def __init__(self, vlm: Vlm, messages: Sequence[Message], images: Sequence[Image.Image]) -> None:
+    def __init__(
+        self,
+        vlm: Vlm,
+        messages: Sequence[Message],
+        images: Sequence[Image.Image],
+        reducer: Reducer | None = None,  # None: every visual token enters
+    ) -> None:
         self._vlm = vlm
         self._prompt = vlm.prepare(messages, images)
         self._held: list[int] = []
-        visual = vlm.see(self._prompt)
         self._decoder: Decoder
-        self._decoder, rows = prefill(vlm, self._prompt, visual)
+        if reducer is None:
+            self._decoder, rows = prefill(vlm, self._prompt, vlm.see(self._prompt))
+        else:
+            self._decoder, rows, _ = reducer.prefill(Asked(vlm, self._prompt, messages, images))
         self._first_row: Tensor = rows[-1]
         self._chooser: Chooser | None = None
         self.prompt_tokens = len(self._prompt.ids)
