@@ -226,7 +226,8 @@ class Answer:
         if self._quiet:
             return
         try:
-            drafter = await self._forward(Drafter, self._draft.vlm, self._question.messages, self._question.images)
+            question, begins = self._question, self._session.recorder.begins
+            drafter = await self._forward(Drafter, self._draft.vlm, question.messages, question.images, begins)
             self._room = drafter.room
             self._assume_parameters()
             followed: SamplingParameters | None = None

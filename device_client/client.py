@@ -20,6 +20,7 @@ from device_client.config import DeviceConfig
 from device_client.figures import Recorder
 from device_client.link import server_info
 from device_client.session import EdgeSession, Route
+from device_client.trace.trace import Trace
 from shared.errors import InvalidValue, Unavailable
 from shared.speculation.messages import Pace
 from shared.speculation.prints import fit
@@ -65,8 +66,8 @@ class Client:
                 raise self._access.explained(failed) from None
         return self._info
 
-    async def ask(self, question: Question) -> Answer:
-        """Begin an answer. Raises Unavailable, ModelMismatch, InvalidValue."""
+    async def ask(self, question: Question, trace: Trace | None = None) -> Answer:
+        """Begin an answer, which `trace` is told of. Raises Unavailable, ModelMismatch, InvalidValue."""
         begin = monotonic()
         config, info = self._config, await self.info()
         vocabulary = self._vlm.info.prints.vocabulary
@@ -83,13 +84,14 @@ class Client:
             question.sampling,
             profile,
             log_probabilities=question.log_probabilities,
+            trace=trace is not None,
         )
         metadata = (*self._access.metadata, *request_metadata(new_request()))
         resume = config.fallback != "error"
         route = Route(
             self._channel, self._access.channel, config.reconnect_seconds, random.random, metadata, resume=resume
         )
-        session = EdgeSession(opening, question.encoded, info, route, Recorder(begin))
+        session = EdgeSession(opening, question.encoded, info, route, Recorder(begin, trace=trace))
         alone = config.fallback == "local"
         return Answer(
             question, session, DraftModel(self._vlm, self.thread, common, config.window, config.drafting, alone)
