@@ -67,10 +67,15 @@ class Reducer:
         self._clock = clock
         self._token_seconds: float | None = None  # of the last prefill
 
-    def prefill(self, asked: Asked) -> tuple[Decoder, Tensor, Reduced]:
-        """See, choose, prefill: a decoder that holds the prompt, the logits after it [1, rows], and what was kept."""
+    def prefill(self, asked: Asked, begins: Callable[[str], None] = lambda _: None) -> tuple[Decoder, Tensor, Reduced]:
+        """See, choose, prefill: a decoder that holds the prompt, the logits after it [1, rows], and what was kept.
+
+        `begins` is told what it turns to.
+        """
         begin = self._clock()
+        begins("vision tower")
         reduced = self.reduce(asked)
+        begins("draft prefill")
         chosen = self._clock()
         decoder, rows = prefill(asked.vlm, asked.prompt, reduced.visual, reduced.kept)
         read = self._clock() - chosen

@@ -105,8 +105,9 @@ class Ahead:
         if self.over:
             return
         try:
-            task, reducer = self._task, self._draft.reducer
-            drafter = await self._forward(Drafter, self._draft.vlm, task.messages, task.images, reducer)
+            task, vlm, reducer = self._task, self._draft.vlm, self._draft.reducer
+            begins = self._session.recorder.begins
+            drafter = await self._forward(Drafter, vlm, task.messages, task.images, begins, reducer)
             self._room = drafter.room
             self._assume_parameters()
             followed: SamplingParameters | None = None
