@@ -20,13 +20,15 @@ from PIL import Image
 
 from device_client.drafter import Drafter
 from device_client.figures import Figures
-from device_client.session import EdgeSession
+from device_client.provisional import Provisional, Understudy, filled
+from device_client.session import Away, EdgeSession
 from shared.errors import CovspecError, OutOfStep, Unsupported
-from shared.speculation.device import DeviceConversation
+from shared.speculation.device import REST, DeviceConversation
 from shared.speculation.ending import TextStream
-from shared.speculation.messages import Commit, Finished, FinishReason, Yield
+from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Yield
 from shared.speculation.request import Message, SamplingParameters, SamplingWish, resolve
 from shared.vlm.port import Vlm
+from shared.wire.codec import FromEdge
 from shared.wire.handshake import Opened, Queued
 
 log = logging.getLogger(__name__)
@@ -84,6 +86,7 @@ class DraftModel:
     """The draft, the thread that owns it, and how many ids it shares with the target, from 0 on.
 
     `window`: tokens held beyond the committed text. `drafting`: whether it drafts at all, or only reads out.
+    `alone`: whether it goes on alone, provisionally, while the edge is away.
     """
 
     vlm: Vlm
@@ -91,6 +94,7 @@ class DraftModel:
     common_ids: int
     window: int
     drafting: bool = True
+    alone: bool = False
 
 
 class Answer:
@@ -101,7 +105,7 @@ class Answer:
         self._question = question
         self._session = session
         self._draft = draft
-        self._conversation = DeviceConversation(draft.window)
+        self._conversation = DeviceConversation(draft.window, rest=REST if session.pace is Pace.EAGER else 0)
         self._text = TextStream(draft.vlm.tokenizer.decode, question.sampling.stop)
         self._parameters: SamplingParameters | None = None  # by which the device drafts
         self._quiet = not draft.drafting
@@ -127,18 +131,39 @@ class Answer:
                 if isinstance(event, Piece):
                     yield event
 
-    async def events(self) -> AsyncGenerator[Piece | Queued, None]:
-        """The text as it is confirmed, and before it the place in line at a full edge whenever that changes."""
+    async def events(self) -> AsyncGenerator[Piece | Queued | Provisional, None]:
+        """The text as it is confirmed, and before it the place in line at a full edge whenever that changes.
+
+        If the draft goes on alone while the edge is away, that comes between the pieces, as provisional.
+        """
         said: list[str] = []
-        async with aclosing(self._session.messages(self._conversation)) as messages, self._drafting():
+        async with aclosing(self._messages()) as messages, self._drafting():
             async for message in messages:
-                if isinstance(message, Queued):
+                if isinstance(message, Queued | Provisional):
                     yield message
                 for piece in self._take(message):
                     said.append(piece.text)
                     yield piece
                 if isinstance(message, Finished):
                     self._finish("".join(said), message.reason)
+
+    def _messages(self) -> AsyncGenerator[FromEdge | Away | Provisional, None]:
+        messages = self._session.messages(self._conversation)
+        draft, question = self._draft, self._question
+        if not draft.alone or not draft.drafting:
+            return messages
+        understudy = Understudy(
+            draft.vlm,
+            draft.thread,
+            draft.common_ids,
+            lambda: Drafter(draft.vlm, question.messages, question.images),
+        )
+
+        def speak() -> AsyncGenerator[Provisional, None]:
+            assert self._session.opened is not None
+            return understudy.speak(self._conversation.committed, self._session.opened.sampling)
+
+        return filled(messages, speak)
 
     def _take(self, message: object) -> Iterator[Piece]:
         match message:
@@ -166,10 +191,10 @@ class Answer:
         if any(token >= self._draft.vlm.info.rows for token in commit.ids):
             self._go_quiet("the target said a token that the draft does not know")
         self._changed.set()
-        if self._may_draft():
-            self._session.acknowledge(self._conversation)
+        if self._conversation.unsent and not self._may_draft():
+            self._session.propose(self._conversation)
         else:
-            self._session.propose(self._conversation)  # an acknowledgement: no draft will carry it
+            self._session.acknowledge(self._conversation)
         for token, source in zip(commit.ids, _sources(commit), strict=True):
             self._unread.append(token)
             if text := self._text.push(token):
@@ -233,9 +258,13 @@ class Answer:
         self._propose_now_and_again()
 
     def _propose_now_and_again(self) -> None:
-        """A word for each token of a fast draft would cost the edge time that its target needs: a few a step do."""
-        now = monotonic()
-        if now >= self._said + self._session.recorder.step_seconds / WORDS_A_STEP or not self._may_draft():
+        """A word for each token of a fast draft would cost the edge time that its target needs: a few a step do.
+
+        Before the first step, each word doubles what was said.
+        """
+        now, step, path = monotonic(), self._session.recorder.step_seconds, len(self._conversation.path)
+        due = now >= self._said + step / WORDS_A_STEP if step else 2 * self._conversation.unsent >= path
+        if due or not self._may_draft():
             self._said = now
             self._session.propose(self._conversation)
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 
 import grpc
 
+from device_client.access import Access
 from device_client.silence import Tempo, hello_seconds, quiet_seconds, reply_seconds
 from shared.errors import CovspecError, Unavailable
 from shared.speculation.messages import Finish, Ping, Pong
@@ -29,6 +30,7 @@ from shared.wire.codec import (
 )
 from shared.wire.handshake import ImageChunk, Limits, ServerInfo
 from shared.wire.ledger import Ledger
+from shared.wire.metadata import Metadata
 from shared.wire.statuses import error_of
 from shared.wire.v1 import verify_pb2 as pb
 
@@ -42,46 +44,41 @@ _LATE_SECONDS = 0.5  # a loop that stood still so long has not listened, and jud
 
 Value = TypeVar("Value")
 
-# The ping timeout notices an edge that hangs without closing. A new channel must not share a connection that is dead.
-_OPTIONS = (
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.http2.ping_timeout_ms", 5_000),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1_500),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.max_receive_message_length", 4 * 2**20),
-)
-
 
 def connect(address: str) -> grpc.aio.Channel:
-    """A channel to the edge at `address`, host:port. Nothing is sent yet."""
-    return grpc.aio.insecure_channel(address, options=_OPTIONS)
+    """A channel in the clear to the edge at `address`, host:port. Nothing is sent yet."""
+    return Access(address).channel()
 
 
-async def server_info(channel: grpc.aio.Channel) -> ServerInfo:
+async def server_info(channel: grpc.aio.Channel, metadata: Metadata = ()) -> ServerInfo:
     """What the edge serves. Raises Unavailable, and what the edge refuses with."""
     ask: grpc.aio.UnaryUnaryMultiCallable[pb.GetServerInfoRequest, bytes] = channel.unary_unary(
         f"/{_SERVICE}/GetServerInfo", request_serializer=pb.GetServerInfoRequest.SerializeToString
     )
     try:
-        return decode_info(parse_info(await ask(pb.GetServerInfoRequest(), timeout=_INFO_SECONDS)))
+        return decode_info(parse_info(await ask(pb.GetServerInfoRequest(), timeout=_INFO_SECONDS, metadata=metadata)))
     except grpc.aio.AioRpcError as failed:
         raise error_of(failed.code(), failed.details(), failed.trailing_metadata()) from None
 
 
 class Link:
-    """One stream. Use as `async with`; leaving it cancels what is not over. `tempo`: what is known of the edge now."""
+    """One stream, which says `metadata` first. Use as `async with`; leaving it cancels what is not over.
+
+    `tempo`: what is known of the edge now.
+    """
 
     def __init__(
-        self, channel: grpc.aio.Channel, limits: Limits, ledger: Ledger, tempo: Callable[[], Tempo] = Tempo
+        self,
+        channel: grpc.aio.Channel,
+        limits: Limits,
+        ledger: Ledger,
+        tempo: Callable[[], Tempo] = Tempo,
+        metadata: Metadata = (),
     ) -> None:
         verify: grpc.aio.StreamStreamMultiCallable[pb.VerifyRequest, bytes] = channel.stream_stream(
             f"/{_SERVICE}/Verify", request_serializer=pb.VerifyRequest.SerializeToString
         )
-        self._call = verify()
+        self._call = verify(metadata=metadata)
         self._responses = cast(AsyncGenerator[bytes, None], aiter(self._call))
         self._limits = limits
         self._ledger = ledger

@@ -29,9 +29,10 @@ from shared.errors import (
     UnknownSession,
 )
 from shared.speculation.device import DeviceConversation
-from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Yield
+from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Yield
 from shared.wire.codec import FromEdge
 from shared.wire.handshake import ImageHeld, Open, Opened, Queued, Resume, ServerInfo
+from shared.wire.metadata import Metadata
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +41,23 @@ log = logging.getLogger(__name__)
 class Route:
     """How to reach the edge: `first`, an open channel of somebody else's, then new ones.
 
-    `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices.
+    `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices. `metadata`: said at
+    the beginning of each stream. `resume`: whether an answer that was opened is tried for when its stream breaks.
     """
 
     first: grpc.aio.Channel
     dial: Callable[[], grpc.aio.Channel]
     patience: float
     chance: Callable[[], float]
+    metadata: Metadata = ()
+    resume: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The edge is away in the middle of an answer, for `reason`; the session tries to reach it again."""
+
+    reason: str
 
 
 class EdgeSession:
@@ -69,6 +80,11 @@ class EdgeSession:
         self._acknowledged = 0
         self._link: Link | None = None
 
+    @property
+    def pace(self) -> Pace | None:
+        """The pace that was asked for; None: the edge's own."""
+        return self._opening.device.pace
+
     def propose(self, conversation: DeviceConversation) -> None:
         """Send what the edge should hear now, if there is a stream that may carry it."""
         if self._link is None or not self._may_propose:
@@ -89,8 +105,10 @@ class EdgeSession:
         if self._link is not None:
             self._link.post(message)
 
-    async def messages(self, conversation: DeviceConversation) -> AsyncGenerator[FromEdge, None]:
+    async def messages(self, conversation: DeviceConversation) -> AsyncGenerator[FromEdge | Away, None]:
         """What the edge says from the beginning to Finished. Raises what nothing can be done about.
+
+        Once an answer is opened, `Away` stands between the last word before a break and the first one after it.
 
         To close it, or to cancel who reads it, tells the edge that nothing more is wanted.
         """
@@ -110,6 +128,8 @@ class EdgeSession:
                 self._known = False
                 wait = patience.again()
             except (Unavailable, EngineFailure, Overloaded) as broken:
+                if self.opened is not None and not self._route.resume:
+                    raise
                 if self._queued:
                     patience.queued()
                 if len(conversation.committed) > length:
@@ -117,14 +137,17 @@ class EdgeSession:
                 now = monotonic()
                 wait = patience.wait(broken, now, begun=self.opened is not None, lasted=now - began)
                 _tell(broken, wait, patience)
+                if self.opened is not None and patience.failures == 1:
+                    yield Away(str(broken))
+                wait -= monotonic() - now  # whoever reads has taken its time
             await asyncio.sleep(wait)
 
     async def _stream(self, conversation: DeviceConversation, *, fresh: bool) -> AsyncGenerator[FromEdge, None]:
         channel = self._route.dial() if fresh else self._route.first
         try:
             if self.opened is not None and not self._known:
-                self._check_same(await server_info(channel))
-            async with Link(channel, self._limits, self.recorder.ledger, self._tempo) as link:
+                self._check_same(await server_info(channel, self._route.metadata))
+            async with Link(channel, self._limits, self.recorder.ledger, self._tempo, self._route.metadata) as link:
                 self._begin(link, conversation)
                 reason = FinishReason.CANCELLED
                 try:

@@ -55,11 +55,16 @@ class Stream:
     """The life of one stream. `messages` are decoded; `send` awaits while the device reads too slowly."""
 
     def __init__(
-        self, edge: Edge, messages: AsyncIterator[FromDevice], send: Callable[[FromEdge], Awaitable[None]]
+        self,
+        edge: Edge,
+        messages: AsyncIterator[FromDevice],
+        send: Callable[[FromEdge], Awaitable[None]],
+        tenant: str = "",
     ) -> None:
         self._edge = edge
         self._messages = messages
         self._send = send
+        self._tenant = tenant
         self._uploads = Uploads((), edge.store)
         self._receiving = asyncio.Event()  # until it is set, the first chunk of a picture is not read past
         self._ticket: Ticket | None = None
@@ -111,7 +116,7 @@ class Stream:
         pace = _pace(device, self._edge.engine.paces)
         rules = Rules(device.window, limits.max_ahead, info.rows, info.placeholder_ids)
         sessions = self._edge.sessions
-        ticket = self._ticket = sessions.queue()
+        ticket = self._ticket = sessions.queue(self._tenant)
         try:
             self._offers = offers = Offers(rules, opening.committed, monotonic)
             self._reader = asyncio.create_task(self._read())
@@ -128,6 +133,7 @@ class Stream:
                 opening.committed,
                 digests,
                 opening.log_probabilities,
+                self._tenant,
             )
             answer = await self._edge.engine.open(request, offers)
         except BaseException:
@@ -164,13 +170,13 @@ class Stream:
             await self._receive(references)
 
     async def _receive(self, references: Sequence[ImageReference]) -> None:
-        self._uploads = Uploads(references, self._edge.store)
+        self._uploads = Uploads(references, self._edge.store, self._tenant)
         self._receiving.set()
         if self._uploads.held:
             await self._send(ImageHeld(self._uploads.held))
 
     async def _resume(self, resume: Resume) -> Held:
-        held = self._edge.sessions.claim(resume.session, resume.token, self)
+        held = self._edge.sessions.claim(resume.session, resume.token, self, self._tenant)
         self._held = held  # from here on an error closes the session and a break parks it
         await held.answer.resume(resume.seen)
         if self._refusal is not None:  # a still newer stream came meanwhile

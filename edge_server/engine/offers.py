@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from shared.speculation.edge import EdgeConversation, Pending, Rules
+from shared.speculation.edge import EdgeConversation, Fate, Pending, Rules
 from shared.speculation.messages import Commit, Pace, Propose, Timings, Yield
 
 TIMED_EVERY = 4  # commits: times change slowly, and on each commit they would be a third of its bytes
@@ -78,6 +78,13 @@ class Offers:
             pending = self._conversation.pending()
             taken = replace(pending, ids=pending.ids[:most])
             return Offer(taken, tuple(self._conversation.committed), self._heard_at, len(pending.ids))
+
+    def overtaken(self) -> list[Fate]:
+        """What became of proposals that no step has verified, since this was last asked."""
+        with self._lock:
+            fates = list(self._conversation.overtaken)
+            self._conversation.overtaken.clear()
+            return fates
 
     def commit(
         self,

@@ -23,8 +23,8 @@ News: TypeAlias = Commit | Finished
 class Request:
     """What an engine answers. `committed`: tokens of the answer that stand already. `seed`: if the wish has none.
 
-    `digests`: one for each image, by which an engine may know it again; () if it is not to. `log_probabilities`:
-    commits are to have them.
+    `digests`: one for each image, by which an engine may know it again for the same `tenant`; () if it is not to.
+    `log_probabilities`: commits are to have them.
     """
 
     messages: tuple[Message, ...]
@@ -35,6 +35,7 @@ class Request:
     committed: tuple[int, ...] = ()
     digests: tuple[bytes, ...] = ()
     log_probabilities: bool = False
+    tenant: str = ""
 
 
 @dataclass(frozen=True)

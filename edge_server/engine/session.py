@@ -54,7 +54,8 @@ NEVER = Served(0, 0.0)
 class Session:
     """The state of one answer. `deliver` takes its news, or the error that ended it, on any thread.
 
-    `verdict`: the batch's, told to the device with each commit. `served`: kept by who gives turns.
+    `verdict`: the batch's, told to the device with each commit. `probed`: the step that looked at a proposal of it
+    last that was not worth it; the batch's, too. `served`: kept by who gives turns.
     """
 
     vlm: Vlm
@@ -65,6 +66,7 @@ class Session:
     deliver: Callable[[News | CovspecError], None]
     survival: Survival
     verdict: Verdict = NO_VERDICT
+    probed: int = 0
     served: Served = NEVER
     parked: bool = False
     ended: Finished | EngineFailure | None = None
@@ -170,6 +172,8 @@ class Session:
         told = log_probabilities(rows, tokens) if self.request.log_probabilities else ()
         commit = self.offers.commit(offer, tokens, seconds, self.verdict.admitted, told)
         self.survival.saw(len(proposals), commit.accepted[0])
+        for fate in self.offers.overtaken():
+            self.survival.saw(fate.known, fate.stood)
         work.block.decoder.truncate(offer.pending.start + commit.accepted[0])
         self.deliver(commit)
         if reason is not None:

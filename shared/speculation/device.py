@@ -27,19 +27,25 @@ def reach(window: int, admitted: int | None, in_flight: int | None) -> int:
     return min(window, (in_flight or 0) + (admitted + 1) + max(1, admitted))
 
 
+REST = 16  # steps: what is heard costs the edge about a hundredth of a short step, and of these none
+
+
 class DeviceConversation:
     """One answer as the device sees it.
 
     `version` changes whenever the path is dropped: a forward begun under an older version drafts for a dead path.
     `admitted`: how many proposals the edge last said a step will look at; None: no limit beside the window.
+    `rest`: steps without a path after a wrong one if the edge looks at none; 0 where steps wait for proposals.
     """
 
-    def __init__(self, window: int, committed: Sequence[int] = ()) -> None:
+    def __init__(self, window: int, committed: Sequence[int] = (), rest: int = 0) -> None:
         self.committed = list(committed)
         self.path: list[int] = []
         self.version = 0
         self.admitted: int | None = None
         self._window = window
+        self._rest = rest
+        self._rested = rest
         self._sent = 0
         self._told = len(self.committed)
 
@@ -48,8 +54,18 @@ class DeviceConversation:
         """How many ids more may be drafted now."""
         return self._window - len(self.path)
 
+    @property
+    def unsent(self) -> int:
+        """How many ids at the end of the path the edge has not been told."""
+        return len(self.path) - self._sent
+
     def wanted(self, in_flight: int | None) -> int:
-        """How many ids more are worth drafting now, if the edge commits so many while a word travels both ways."""
+        """How many ids more are worth drafting now, if the edge commits so many while a word travels both ways.
+
+        None while it rests: the edge looks at none, and the last path was wrong not long ago.
+        """
+        if self.admitted == 0 and not self.path and self._rested < self._rest:
+            return 0
         return reach(self._window, self.admitted, in_flight) - len(self.path)
 
     def hear(self, commit: Commit) -> int:
@@ -62,11 +78,14 @@ class DeviceConversation:
         count, agreeing = len(commit.ids), agreement(self.path, commit.ids)
         self.committed.extend(commit.ids)
         self.admitted = commit.admitted
+        self._rested += len(commit.accepted)
         if agreeing == count:
             self.path = self.path[count:]
             self._sent = max(0, self._sent - count)
             return 0
         dropped = len(self.path) - agreeing
+        if self.path:
+            self._rested = 0
         self.path = []
         self._sent = 0
         self.version += 1

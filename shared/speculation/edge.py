@@ -9,6 +9,7 @@ Guarantees: nothing is pending unless the device's path agrees with the committe
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -39,8 +40,22 @@ class Pending:
     heard: int
 
 
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of `known` proposals, one behind the other: the first `stood` are the target's own."""
+
+    known: int
+    stood: int
+
+
+_FATES = 64  # kept until somebody asks: a device that talks a lot does not fill the memory
+
+
 class EdgeConversation:
-    """One answer as the edge sees it. The only writer of the committed text is `commit`."""
+    """One answer as the edge sees it. The only writer of the committed text is `commit`.
+
+    `overtaken`: the fates of proposals that no step has verified, known because the text has got there without them.
+    """
 
     def __init__(self, rules: Rules, committed: Sequence[int] = ()) -> None:
         self.committed = list(committed)
@@ -49,6 +64,8 @@ class EdgeConversation:
         self._rules = rules
         self._seen = len(self.committed)
         self._tail: list[int] = []
+        self.overtaken: deque[Fate] = deque(maxlen=_FATES)
+        self._judged = self._seen  # proposals before this position have had their fate told
         self._opened_with = len(self.committed)
         self._log_probabilities: list[float] = []  # of the ids committed since then, if they are told
 
@@ -59,12 +76,14 @@ class EdgeConversation:
         mirrored = self._seen + len(self._tail)
         if propose.base == propose.seen and (acknowledged > 0 or not self._tail):
             self._tail = list(propose.ids)
+            self._judged = propose.seen
         elif propose.base == mirrored:
             self._tail = self._tail[acknowledged:] + list(propose.ids)
         else:
             raise OutOfStep(f"propose.base is {propose.base}: the path before it ends at {mirrored}")
         self._seen = propose.seen
         self.heard += 1
+        self._judge()
 
     @property
     def mirror(self) -> list[int]:
@@ -111,6 +130,8 @@ class EdgeConversation:
             raise ValueError(f"a step from {verified.start} cannot commit after {len(self.committed)} tokens")
         accepted = agreement(verified.ids, ids)
         self.committed.extend(ids)
+        self._judged = max(self._judged, verified.start + len(verified.ids))  # whoever verified them knows
+        self._judge()
         told = tuple(log_probabilities)
         self._log_probabilities.extend(told)
         return Commit(verified.start, tuple(ids), (accepted,), verified.heard, admitted, timings, told)
@@ -121,6 +142,7 @@ class EdgeConversation:
             raise OutOfStep(f"resume.seen is {seen}: must lie between {self._seen} and {len(self.committed)}")
         self._seen = seen
         self._tail = self.committed[seen:]
+        self._judged = len(self.committed)
         self.heard = 0
         self.yielded = False
         told = tuple(self._log_probabilities[seen - self._opened_with :])
@@ -129,6 +151,15 @@ class EdgeConversation:
     @property
     def _ahead(self) -> int:
         return len(self.committed) - self._seen
+
+    def _judge(self) -> None:
+        """Tell the fate of proposals that the committed text has reached; behind a wrong one there is none."""
+        end = min(len(self.committed), self._seen + len(self._tail))
+        begin = max(self._judged, self._seen)
+        if end > begin:
+            mirror, self._judged = self.mirror, end
+            if mirror[self._seen : begin] == self.committed[self._seen : begin]:
+                self.overtaken.append(Fate(end - begin, agreement(mirror[begin:end], self.committed[begin:end])))
 
     def _proposals(self) -> list[int]:
         return self._tail[self._ahead :] if self.live else []

@@ -27,6 +27,7 @@ def settings(first: int, pace: Pace) -> list[Setting]:
             hostility=rng.choice([0.0, 0.01, 0.05]),
             admitted=rng.choice([(None,), (0,), (1,), (3,), (None, 0, 1, 2, 5, 99)]),
             in_flight=rng.choice([None, 0, 1, 7]),
+            rest=rng.choice([0, 1, 5]) if pace is Pace.EAGER else 0,
             turn=rng.choice([1, 3, 8]),
         )
         for i in range(RUNS)

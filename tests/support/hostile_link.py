@@ -36,6 +36,7 @@ class Setting:
     length: int = 40
     admitted: tuple[int | None, ...] = (None,)  # what commits say of how many proposals a step will look at
     in_flight: int | None = None  # what the device believes to be in flight
+    rest: int = 0  # steps without a path after a wrong one, while the edge looks at none
     turn: int = 8  # pace auto: how often time passes by before a step comes all the same
 
     def target(self, ids: Sequence[int]) -> int:
@@ -86,7 +87,7 @@ class Run:
     def __post_init__(self) -> None:
         self.rng = random.Random(self.setting.seed)
         self.edge = self._new_edge(())
-        self.device = DeviceConversation(self.setting.window)
+        self.device = DeviceConversation(self.setting.window, rest=self.setting.rest)
         self.heard_text: list[int] | None = None
         self.expected = self.setting.truth()
 
