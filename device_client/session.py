@@ -29,7 +29,7 @@ from shared.errors import (
     UnknownSession,
 )
 from shared.speculation.device import DeviceConversation
-from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Yield
+from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Yield
 from shared.wire.codec import FromEdge
 from shared.wire.handshake import ImageHeld, Open, Opened, Queued, Resume, ServerInfo
 from shared.wire.metadata import Metadata
@@ -81,9 +81,9 @@ class EdgeSession:
         self._link: Link | None = None
 
     @property
-    def pace(self) -> Pace | None:
-        """The pace that was asked for; None: the edge's own."""
-        return self._opening.device.pace
+    def may_propose(self) -> bool:
+        """Whether there is a stream that may carry proposals now."""
+        return self._link is not None and self._may_propose
 
     def propose(self, conversation: DeviceConversation) -> None:
         """Send what the edge should hear now, if there is a stream that may carry it."""
