@@ -41,8 +41,8 @@ def tiny(name: str) -> Vlm:
     return load(str(folder_of(name)))
 
 
-def save(name: str, folder: Path, nudged: float = 0.0) -> None:
-    """Write the model of family `name` to `folder`; `nudged`: how far its weights are from those of all others."""
+def save(name: str, folder: Path) -> None:
+    """Write the model of family `name` to `folder`, as a release of the family is."""
     import torch  # a folder is made by few of the tests that import this
     import transformers
 
@@ -56,11 +56,24 @@ def save(name: str, folder: Path, nudged: float = 0.0) -> None:
             for weight in model.parameters():
                 if weight.ndim > 1 and not bool(weight.any()):  # what a release never leaves at nothing
                     weight.normal_(0, WIDE)
-                weight.add_(torch.randn_like(weight) * weight.std().nan_to_num(0) * nudged)
     model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids(recipe.end)
     model.generation_config.pad_token_id = model.generation_config.eos_token_id
     model.save_pretrained(folder)
     recipe.processor.save_pretrained(folder)
+
+
+def nudge(folder: Path, into: Path, share: float) -> None:
+    """Copy a model; each weight moves by a normal draw of `share` times the spread of its tensor."""
+    import torch  # as above
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(folder, into, dirs_exist_ok=True)
+    draw = torch.Generator().manual_seed(1)
+    weights = load_file(into / "model.safetensors")
+    for weight in weights.values():
+        spread = weight.std() if weight.numel() > 1 else weight.new_zeros(())
+        weight.add_(torch.randn(weight.shape, generator=draw) * spread * share)
+    save_file(weights, into / "model.safetensors", metadata={"format": "pt"})
 
 
 def make_tokenizer(recipe: tiny_configs.Recipe) -> Any:
