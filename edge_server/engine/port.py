@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 from PIL import Image
 
 from edge_server.engine.offers import Offers
-from shared.speculation.messages import Commit, Finished, FinishReason, Pace
+from shared.speculation.messages import COUPLED, Commit, Finished, FinishReason, Judging, Pace, Rule
 from shared.speculation.request import Message, SamplingParameters, SamplingWish
 from shared.vlm.port import ModelInfo
 
@@ -23,7 +23,8 @@ News: TypeAlias = Commit | Finished
 class Request:
     """What an engine answers. `committed`: tokens of the answer that stand already. `seed`: if the wish has none.
 
-    `digests`: one for each image, by which an engine may know it again; () if it is not to.
+    `digests`: one for each image, by which an engine may know it again; () if it is not to. `judging`: how the device's
+    proposals are judged.
     """
 
     messages: tuple[Message, ...]
@@ -33,6 +34,7 @@ class Request:
     pace: Pace
     committed: tuple[int, ...] = ()
     digests: tuple[bytes, ...] = ()
+    judging: Judging = COUPLED
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,10 @@ class TargetEngine(Protocol):
     @property
     def paces(self) -> tuple[Pace, ...]:
         """Paces on offer, the default one first."""
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Rules on offer, the default one first."""
 
     async def open(self, request: Request, offers: Offers) -> Answer:
         """Begin an answer. Raises InvalidValue, PromptTooLong, EngineFailure."""
