@@ -21,10 +21,10 @@ from PIL import Image
 from device_client.drafter import Drafter
 from device_client.figures import Figures
 from device_client.session import EdgeSession
-from shared.errors import CovspecError, OutOfStep
-from shared.speculation.device import DeviceConversation
+from shared.errors import CovspecError, OutOfStep, Unsupported
+from shared.speculation.device import REST, DeviceConversation
 from shared.speculation.ending import TextStream
-from shared.speculation.messages import Commit, Finished, FinishReason, Yield
+from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Yield
 from shared.speculation.request import Message, SamplingParameters, SamplingWish, resolve
 from shared.vlm.port import Vlm
 from shared.wire.handshake import Opened, Queued
@@ -45,31 +45,38 @@ class Source(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text that stands, and who said it first."""
+    """Text that stands, who said it first, and the ids that it ends: those since the piece before it."""
 
     text: str
     source: Source
+    ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: the chat, its pictures as encoded and as seen, and the sampling wishes."""
+    """What is asked: the chat, its pictures as encoded and as seen, and the sampling wishes.
+
+    `log_probabilities`: whether the edge is to say how likely the target found each token.
+    """
 
     messages: tuple[Message, ...]
     encoded: tuple[bytes, ...]
     images: tuple[Image.Image, ...]
     sampling: SamplingWish
+    log_probabilities: bool = False
 
 
 @dataclass(frozen=True)
 class Result:
-    """A whole answer. `parameters`: what held, seed included."""
+    """A whole answer. `parameters`: what held, seed included. `log_probabilities`: one for each id, if asked for."""
 
     text: str
     ids: tuple[int, ...]
     reason: FinishReason
     parameters: SamplingParameters
     figures: Figures
+    prompt_tokens: int
+    log_probabilities: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,13 +101,24 @@ class Answer:
         self._question = question
         self._session = session
         self._draft = draft
-        self._conversation = DeviceConversation(draft.window)
+        self._conversation = DeviceConversation(draft.window, rest=REST if session.pace is Pace.EAGER else 0)
         self._text = TextStream(draft.vlm.tokenizer.decode, question.sampling.stop)
         self._parameters: SamplingParameters | None = None  # by which the device drafts
         self._quiet = not draft.drafting
         self._room = draft.vlm.info.context_length
         self._changed = asyncio.Event()
         self._said = 0.0  # when a drafted token was last sent
+        self._unread: list[int] = []  # committed ids whose text no piece holds yet
+        self.log_probabilities: list[float] = []  # of the committed ids, if asked for
+
+    @property
+    def provisional(self) -> str:
+        """What the device expects next, beyond the pieces given out: it may never come. Costs only who asks."""
+        return self._text.ahead(self._conversation.path)
+
+    def figures(self) -> Figures:
+        """What it has come to so far."""
+        return self._session.recorder.figures()
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """The text as it is confirmed. Raises what ended the answer early."""
@@ -136,28 +154,39 @@ class Answer:
                 if message.length != held:
                     raise OutOfStep(f"finished.length is {message.length}: the device holds {held} committed tokens")
                 if rest := self._text.flush():
-                    yield Piece(rest, Source.TARGET)
+                    yield self._piece(rest, Source.TARGET)
             case _:
                 pass
 
     def _commit(self, commit: Commit) -> Iterator[Piece]:
+        if self._question.log_probabilities and len(commit.log_probabilities) != len(commit.ids):
+            raise Unsupported("this edge sends no log-probabilities; ask without them")
+        self.log_probabilities += commit.log_probabilities
         self._session.recorder.dropped(self._conversation.hear(commit))
         if any(token >= self._draft.vlm.info.rows for token in commit.ids):
             self._go_quiet("the target said a token that the draft does not know")
         self._changed.set()
-        if self._may_draft():
-            self._session.acknowledge(self._conversation)
+        if self._conversation.unsent and not self._may_draft():
+            self._session.propose(self._conversation)
         else:
-            self._session.propose(self._conversation)  # an acknowledgement: no draft will carry it
+            self._session.acknowledge(self._conversation)
         for token, source in zip(commit.ids, _sources(commit), strict=True):
+            self._unread.append(token)
             if text := self._text.push(token):
-                yield Piece(text, source)
+                yield self._piece(text, source)
+
+    def _piece(self, text: str, source: Source) -> Piece:
+        ids = tuple(self._unread)
+        self._unread.clear()
+        return Piece(text, source, ids)
 
     def _finish(self, text: str, reason: FinishReason) -> None:
-        assert self._session.opened is not None
+        opened = self._session.opened
+        assert opened is not None
         ids = tuple(self._conversation.committed)
         self._session.recorder.dropped(len(self._conversation.path))
-        self.result = Result(text, ids, reason, self._session.opened.sampling, self._session.recorder.figures())
+        told = tuple(self.log_probabilities)
+        self.result = Result(text, ids, reason, opened.sampling, self.figures(), opened.prompt_tokens, told)
 
     @asynccontextmanager
     async def _drafting(self) -> AsyncIterator[None]:
@@ -204,9 +233,13 @@ class Answer:
         self._propose_now_and_again()
 
     def _propose_now_and_again(self) -> None:
-        """A word for each token of a fast draft would cost the edge time that its target needs: a few a step do."""
-        now = monotonic()
-        if now >= self._said + self._session.recorder.step_seconds / WORDS_A_STEP or not self._may_draft():
+        """A word for each token of a fast draft would cost the edge time that its target needs: a few a step do.
+
+        Before the first step, each word doubles what was said.
+        """
+        now, step, path = monotonic(), self._session.recorder.step_seconds, len(self._conversation.path)
+        due = now >= self._said + step / WORDS_A_STEP if step else 2 * self._conversation.unsent >= path
+        if due or not self._may_draft():
             self._said = now
             self._session.propose(self._conversation)
 

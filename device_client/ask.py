@@ -53,6 +53,8 @@ def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
 
 async def _ask(question: Question, config: DeviceConfig, draft: Vlm, screen: Screen) -> None:
     async with Client(config, draft) as client:
+        if client.is_overheard:
+            log.warning("the picture and the text travel in the clear to %s (--tls, --tls-ca)", config.edge)
         said = False
         try:
             answer = await _reach(client, question, config)

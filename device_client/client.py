@@ -14,18 +14,20 @@ from types import TracebackType
 
 import grpc
 
+from device_client.access import Access
 from device_client.answer import Answer, DraftModel, Question
 from device_client.config import DeviceConfig
 from device_client.figures import Recorder
-from device_client.link import connect, server_info
+from device_client.link import server_info
 from device_client.session import EdgeSession, Route
-from shared.errors import InvalidValue
+from shared.errors import InvalidValue, Unavailable
 from shared.speculation.messages import Pace
 from shared.speculation.prints import fit
 from shared.speculation.request import ImageReference
 from shared.vlm.port import Vlm
 from shared.vlm.threads import pin_thread, resolve_threads
 from shared.wire.handshake import DeviceProfile, Open, ServerInfo
+from shared.wire.metadata import new_request, request_metadata
 
 
 class Client:
@@ -36,7 +38,8 @@ class Client:
         self.thread = ThreadPoolExecutor(1, "draft", pin_thread, (self.threads,))
         self._config = config
         self._vlm = draft
-        self._channel: grpc.aio.Channel = connect(config.edge)
+        self._access = Access.of(config)
+        self._channel: grpc.aio.Channel = self._access.channel()
         self._info: ServerInfo | None = None
 
     async def __aenter__(self) -> Client:
@@ -48,10 +51,18 @@ class Client:
         await self._channel.close()
         await asyncio.to_thread(self.thread.shutdown)  # a forward that runs ends first
 
+    @property
+    def is_overheard(self) -> bool:
+        """Whether what is said to the edge travels in the clear to another machine."""
+        return self._access.is_overheard
+
     async def info(self) -> ServerInfo:
         """What the edge serves. Raises Unavailable if it cannot be reached."""
         if self._info is None:
-            self._info = await server_info(self._channel)
+            try:
+                self._info = await server_info(self._channel, self._access.metadata)
+            except Unavailable as failed:
+                raise self._access.explained(failed) from None
         return self._info
 
     async def ask(self, question: Question) -> Answer:
@@ -66,7 +77,14 @@ class Client:
             vocabulary, config.window, Pace(config.pace), client=f"covspec device-client {version('covspec')}"
         )
         references = tuple(ImageReference.of(data) for data in question.encoded)
-        opening = Open(question.messages, references, question.sampling, profile)
-        route = Route(self._channel, lambda: connect(config.edge), config.reconnect_seconds, random.random)
+        opening = Open(
+            question.messages,
+            references,
+            question.sampling,
+            profile,
+            log_probabilities=question.log_probabilities,
+        )
+        metadata = (*self._access.metadata, *request_metadata(new_request()))
+        route = Route(self._channel, self._access.channel, config.reconnect_seconds, random.random, metadata)
         session = EdgeSession(opening, question.encoded, info, route, Recorder(begin))
         return Answer(question, session, DraftModel(self._vlm, self.thread, common, config.window, config.drafting))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from cyclopts import Parameter
 
 from shared.errors import InvalidValue
+from shared.loopback import is_loopback
 from shared.speculation.request import ModelDefaults, SamplingWish, resolve
 
 
@@ -18,6 +20,23 @@ class DeviceConfig:
 
     edge: str = "127.0.0.1:50051"
     """Address of the edge, host:port."""
+    tls: bool = False
+    """Speak TLS with the edge, whose certificate one of the well-known authorities has signed."""
+    tls_ca: Path | None = None
+    """Authorities that may have signed the edge's certificate instead, PEM. Implies --tls."""
+    tls_cert: Path | None = None
+    """This device's own certificate, PEM, for an edge that asks for one (mutual TLS). Implies --tls."""
+    tls_key: Path | None = None
+    """Its private key, PEM, without a passphrase."""
+    tls_name: str = ""
+    """Name in the edge's certificate, if it is not the one in --edge."""
+    token: str = field(default="", repr=False)
+    """Token by which the edge knows this device. Others on this machine can read a command line: rather use
+    --token-file or COVSPEC_DEVICE_TOKEN."""
+    token_file: Path | None = None
+    """File that holds the token."""
+    insecure: bool = False
+    """Send the token although the link to another machine is not encrypted."""
     draft: str = "demo"
     """Draft model: a folder, a hub name, `demo` (the embedded pair's draft) or `toy:seed=1,agreement=0.8`."""
     window: int = 16
@@ -50,6 +69,25 @@ class DeviceConfig:
             raise InvalidValue("reconnect_seconds", self.reconnect_seconds, "must lie between 0 and 86400")
         if not 0 <= self.threads <= 1024:
             raise InvalidValue("threads", self.threads, "must lie between 0 and 1024")
+        self._check_access(host)
+
+    def _check_access(self, host: str) -> None:
+        for one, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):
+            if getattr(self, one) is not None and getattr(self, other) is None:
+                raise InvalidValue(one, str(getattr(self, one)), f"needs {other} beside it")
+        if self.token and self.token_file is not None:
+            raise InvalidValue("token_file", str(self.token_file), "there is a token already")
+        if not self.token.isascii() or any(character.isspace() for character in self.token):
+            raise InvalidValue("token", "(hidden)", "must be ASCII without spaces")
+        has_token = bool(self.token) or self.token_file is not None
+        if has_token and not (self.speaks_tls or self.insecure or is_loopback(host)):
+            rule = "is another machine, and the token would travel in the clear: say --tls or --tls-ca, or --insecure"
+            raise InvalidValue("edge", self.edge, rule)
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether the link is encrypted."""
+        return self.tls or self.tls_ca is not None or self.tls_cert is not None
 
 
 @Parameter(name="*")

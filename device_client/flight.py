@@ -47,6 +47,11 @@ class Flight:
             self.tokens = math.ceil(rate * median(self._round_trips))
         return round_trip
 
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds; None before one was measured."""
+        return median(self._round_trips) if self._round_trips else None
+
     def _rate(self) -> float | None:
         """Tokens per second: those that came after the first of the commits that count."""
         if not self._arrivals:

@@ -1,22 +1,24 @@
 """One stream to the edge: values in, values out, statuses turned into our errors, every byte counted.
 
 Guarantees: `post` never waits; what is posted goes out in order and before the pictures' next chunk; whatever ends the
-stream early is raised from `messages` as a CovspecError.
+stream early is raised from `messages` as a CovspecError, and so is an edge that gives no sign of life (`silence`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing, suppress
 from types import TracebackType
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import grpc
 
+from device_client.access import Access
+from device_client.silence import Tempo, hello_seconds, quiet_seconds, reply_seconds
 from shared.errors import CovspecError, Unavailable
-from shared.speculation.messages import Finish
+from shared.speculation.messages import Finish, Ping, Pong
 from shared.wire.codec import (
     FromDevice,
     FromEdge,
@@ -28,6 +30,7 @@ from shared.wire.codec import (
 )
 from shared.wire.handshake import ImageChunk, Limits, ServerInfo
 from shared.wire.ledger import Ledger
+from shared.wire.metadata import Metadata
 from shared.wire.statuses import error_of
 from shared.wire.v1 import verify_pb2 as pb
 
@@ -36,46 +39,46 @@ _CHUNK = 16 * 1024  # bytes: small enough that a proposal never waits long behin
 _INFO_SECONDS = 5.0
 _GOODBYE_SECONDS = 1.0
 _MADE_UP = "Internal error from Core"  # what gRPC says of a write to a stream that the edge has ended
-_LOOKS, _LOOK_SECONDS = 50, 0.002
+_STATUS_SECONDS = 0.2  # that the edge's own word may come after that
+_LATE_SECONDS = 0.5  # a loop that stood still so long has not listened, and judges nobody
 
-# The ping timeout notices an edge that hangs without closing. A new channel must not share a connection that is dead.
-_OPTIONS = (
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.http2.ping_timeout_ms", 5_000),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1_500),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.max_receive_message_length", 4 * 2**20),
-)
+Value = TypeVar("Value")
 
 
 def connect(address: str) -> grpc.aio.Channel:
-    """A channel to the edge at `address`, host:port. Nothing is sent yet."""
-    return grpc.aio.insecure_channel(address, options=_OPTIONS)
+    """A channel in the clear to the edge at `address`, host:port. Nothing is sent yet."""
+    return Access(address).channel()
 
 
-async def server_info(channel: grpc.aio.Channel) -> ServerInfo:
+async def server_info(channel: grpc.aio.Channel, metadata: Metadata = ()) -> ServerInfo:
     """What the edge serves. Raises Unavailable, and what the edge refuses with."""
     ask: grpc.aio.UnaryUnaryMultiCallable[pb.GetServerInfoRequest, bytes] = channel.unary_unary(
         f"/{_SERVICE}/GetServerInfo", request_serializer=pb.GetServerInfoRequest.SerializeToString
     )
     try:
-        return decode_info(parse_info(await ask(pb.GetServerInfoRequest(), timeout=_INFO_SECONDS)))
+        return decode_info(parse_info(await ask(pb.GetServerInfoRequest(), timeout=_INFO_SECONDS, metadata=metadata)))
     except grpc.aio.AioRpcError as failed:
         raise error_of(failed.code(), failed.details(), failed.trailing_metadata()) from None
 
 
 class Link:
-    """One stream. Use as `async with`; leaving it cancels what is not over."""
+    """One stream, which says `metadata` first. Use as `async with`; leaving it cancels what is not over.
 
-    def __init__(self, channel: grpc.aio.Channel, limits: Limits, ledger: Ledger) -> None:
+    `tempo`: what is known of the edge now.
+    """
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        limits: Limits,
+        ledger: Ledger,
+        tempo: Callable[[], Tempo] = Tempo,
+        metadata: Metadata = (),
+    ) -> None:
         verify: grpc.aio.StreamStreamMultiCallable[pb.VerifyRequest, bytes] = channel.stream_stream(
             f"/{_SERVICE}/Verify", request_serializer=pb.VerifyRequest.SerializeToString
         )
-        self._call = verify()
+        self._call = verify(metadata=metadata)
         self._responses = cast(AsyncGenerator[bytes, None], aiter(self._call))
         self._limits = limits
         self._ledger = ledger
@@ -85,7 +88,13 @@ class Link:
         self._closing = False
         self._writer = asyncio.create_task(self._write())
         self._reading: asyncio.Task[bytes | None] | None = None
-        self._ended = asyncio.create_task(self._end())
+        self._status: asyncio.Future[CovspecError] = asyncio.get_running_loop().create_future()
+        self._call.add_done_callback(self._note_status)
+        self._tempo = tempo
+        self._heard = 0  # messages
+        self._welcomed = asyncio.Event()
+        self._silent: Unavailable | None = None
+        self._watcher = asyncio.create_task(self._watch())
 
     async def __aenter__(self) -> Link:
         return self
@@ -94,10 +103,10 @@ class Link:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._writer.cancel()
+        self._watcher.cancel()
         self._call.cancel()
-        self._ended.cancel()
         # What broke the stream has been raised from `messages`, or nobody reads on.
-        tasks = [self._writer, self._ended, *filter(None, [self._reading])]
+        tasks = [self._writer, self._watcher, *filter(None, [self._reading])]
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._responses.aclose()
 
@@ -117,19 +126,26 @@ class Link:
         """The edge has these pictures: send no more of them."""
         self._chunks = deque(chunk for chunk in self._chunks if chunk.image not in held)
 
+    def welcome(self) -> None:
+        """The edge has opened the answer here: from now on it gives signs of life when it is asked for them."""
+        self._welcomed.set()
+
     async def messages(self) -> AsyncGenerator[FromEdge, None]:
-        """What the edge says, to the end of the stream. Raises what ended it."""
+        """What the edge says, to the end of the stream, but for signs of life. Raises what ended it."""
         try:
             while (data := await self._next()) is not None:
+                self._heard += 1
                 response = parse_response(data)
                 self._ledger.count(response)
-                yield decode_response(response, self._limits)
+                message = decode_response(response, self._limits)
+                if not isinstance(message, Pong):
+                    yield message
         except grpc.aio.AioRpcError:
-            raise await asyncio.shield(self._ended) from None
+            raise await self._end() from None
         except asyncio.CancelledError:
             if _is_being_cancelled():
                 raise
-            raise Unavailable("the stream was cut") from None
+            raise self._silent or Unavailable("the stream was cut") from None
 
     async def finish(self, last: Finish) -> None:
         """Say the last word, and give the edge a moment to end the stream: cut at once, it would look like a break."""
@@ -153,17 +169,60 @@ class Link:
         return await anext(self._responses, None)
 
     async def _end(self) -> CovspecError:
-        """What ends the stream: the status that comes first, unless gRPC made it up.
+        """What ends the stream: the status that comes first, unless gRPC made it up."""
+        try:
+            async with asyncio.timeout(_STATUS_SECONDS):
+                return await asyncio.shield(self._status)
+        except TimeoutError:
+            return Unavailable("the stream was cut")
 
-        It does so when a write fails, and its word replaces the edge's or is replaced by it, whichever comes later.
+    def _note_status(self, call: grpc.aio.Call) -> None:
+        """gRPC calls this for each status, and keeps the last alone: it makes one up when a write fails.
+
+        So the edge's word is taken down here, before the other can replace it.
         """
-        call = self._call
-        for _ in range(_LOOKS):
-            code = await call.code()
-            if await call.details() != _MADE_UP:
-                return error_of(code, await call.details(), await call.trailing_metadata())
-            await asyncio.sleep(_LOOK_SECONDS)
-        return Unavailable("the stream was cut")
+        details = _settled(call.details())
+        if details != _MADE_UP and not self._status.done():
+            self._status.set_result(error_of(_settled(call.code()), details, _settled(call.trailing_metadata())))
+
+    async def _watch(self) -> None:
+        """End the stream if nobody is there: not at its beginning, or not when asked for a sign of life later on."""
+        seconds = hello_seconds(self._tempo())
+        try:
+            async with asyncio.timeout(seconds):
+                await self._call.initial_metadata()
+        except TimeoutError:
+            self._give_up(f"the edge has not taken the stream for {seconds:.1f} s")
+        await self._welcomed.wait()
+        answered = 0
+        while True:
+            heard = self._heard
+            seconds = quiet_seconds(self._tempo(), answered)
+            if await self._sleep(seconds) or self._heard != heard or not self._listening:
+                answered = 0
+                continue
+            self.post(Ping())
+            reply = reply_seconds(self._tempo())
+            if not await self._sleep(reply) and self._heard == heard:
+                self._give_up(f"the edge has been silent for {seconds + reply:.1f} s")
+            answered += 1
+
+    @property
+    def _listening(self) -> bool:
+        """Whether somebody waits for a message: what nobody takes is not heard, and no silence."""
+        return self._reading is not None and not self._reading.done()
+
+    async def _sleep(self, seconds: float) -> bool:
+        """Whether the loop was so late that what came meanwhile may not have been heard."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
+        await asyncio.sleep(seconds)
+        return loop.time() > due + _LATE_SECONDS
+
+    def _give_up(self, sentence: str) -> None:
+        if not self._call.done():
+            self._silent = Unavailable(sentence)
+            self._call.cancel()
 
     async def _write(self) -> None:
         while True:
@@ -176,6 +235,16 @@ class Link:
                 return
             self._wanted.clear()
             await self._wanted.wait()
+
+
+def _settled(coroutine: Coroutine[Any, Any, Value]) -> Value:
+    """What `coroutine` returns, which has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return cast(Value, done.value)
+    coroutine.close()
+    raise RuntimeError("a status that is there was waited for")
 
 
 def _is_being_cancelled() -> bool:

@@ -20,12 +20,13 @@ class Patience:
     def __init__(self, seconds: float, chance: Callable[[], float]) -> None:
         self.seconds = seconds
         self.failures = 0  # one after another
+        self._broken = 0  # of them those of an engine
         self._chance = chance
         self._since: float | None = None  # the first failure after something came of it
 
     def rewarded(self) -> None:
         """The answer has grown: what comes is the first failure again."""
-        self.failures, self._since = 0, None
+        self.failures, self._broken, self._since = 0, 0, None
 
     def queued(self) -> None:
         """The edge has had the device in line: no time was lost, but tries go on as far apart as they were."""
@@ -37,19 +38,20 @@ class Patience:
         self.failures += 1
         return wait
 
-    def wait(self, broken: CovspecError, now: float, *, begun: bool) -> float:
+    def wait(self, broken: CovspecError, now: float, *, begun: bool, lasted: float = 0.0) -> float:
         """Seconds to wait after `broken` before the next try. Raises `broken` if there is to be none.
 
         `begun`: the answer has; before that nothing is lost by telling the person of a full edge, so nobody waits for
-        one in vain.
+        one in vain. `lasted`: seconds that the try took; a link that swallows everything has made it wait already.
         """
         if self._since is None:
             self._since = now
         left = self._since + self.seconds - now
-        if left < 0 or (isinstance(broken, EngineFailure) and self.failures > 0):
+        self._broken += isinstance(broken, EngineFailure)
+        if left < 0 or (isinstance(broken, EngineFailure) and self._broken > 1):
             raise broken
         if not isinstance(broken, Overloaded) or (begun and broken.retry_after is None):
-            return self.again()
+            return max(0.0, self.again() - lasted)
         if broken.retry_after is None:
             raise broken
         delay = broken.retry_after * (1 + _SPREAD * self._chance())

@@ -18,6 +18,7 @@ import grpc
 from device_client.figures import Recorder
 from device_client.link import Link, server_info
 from device_client.patience import Patience
+from device_client.silence import Tempo
 from shared.errors import (
     CovspecError,
     EngineFailure,
@@ -28,9 +29,10 @@ from shared.errors import (
     UnknownSession,
 )
 from shared.speculation.device import DeviceConversation
-from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Yield
+from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Yield
 from shared.wire.codec import FromEdge
 from shared.wire.handshake import ImageHeld, Open, Opened, Queued, Resume, ServerInfo
+from shared.wire.metadata import Metadata
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +41,15 @@ log = logging.getLogger(__name__)
 class Route:
     """How to reach the edge: `first`, an open channel of somebody else's, then new ones.
 
-    `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices.
+    `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices. `metadata`: said at
+    the beginning of each stream.
     """
 
     first: grpc.aio.Channel
     dial: Callable[[], grpc.aio.Channel]
     patience: float
     chance: Callable[[], float]
+    metadata: Metadata = ()
 
 
 class EdgeSession:
@@ -67,6 +71,11 @@ class EdgeSession:
         self._may_propose = False
         self._acknowledged = 0
         self._link: Link | None = None
+
+    @property
+    def pace(self) -> Pace | None:
+        """The pace that was asked for; None: the edge's own."""
+        return self._opening.device.pace
 
     def propose(self, conversation: DeviceConversation) -> None:
         """Send what the edge should hear now, if there is a stream that may carry it."""
@@ -95,7 +104,7 @@ class EdgeSession:
         """
         patience = Patience(self._route.patience, self._route.chance)
         while True:
-            length = len(conversation.committed)
+            length, began = len(conversation.committed), monotonic()
             try:
                 async with aclosing(self._stream(conversation, fresh=patience.failures > 0)) as stream:
                     async for message in stream:
@@ -113,7 +122,8 @@ class EdgeSession:
                     patience.queued()
                 if len(conversation.committed) > length:
                     patience.rewarded()
-                wait = patience.wait(broken, monotonic(), begun=self.opened is not None)
+                now = monotonic()
+                wait = patience.wait(broken, now, begun=self.opened is not None, lasted=now - began)
                 _tell(broken, wait, patience)
             await asyncio.sleep(wait)
 
@@ -121,8 +131,8 @@ class EdgeSession:
         channel = self._route.dial() if fresh else self._route.first
         try:
             if self.opened is not None and not self._known:
-                self._check_same(await server_info(channel))
-            async with Link(channel, self._limits, self.recorder.ledger) as link:
+                self._check_same(await server_info(channel, self._route.metadata))
+            async with Link(channel, self._limits, self.recorder.ledger, self._tempo, self._route.metadata) as link:
                 self._begin(link, conversation)
                 reason = FinishReason.CANCELLED
                 try:
@@ -166,6 +176,7 @@ class EdgeSession:
                     log.warning("the link is back; the answer goes on")
                 self.opened = message
                 self._known = self._welcomed = True
+                link.welcome()
             case Commit() | Finished() if not self._welcomed:
                 name = type(message).__name__.lower()
                 raise OutOfStep(f"the edge said {name} before opened")
@@ -178,6 +189,9 @@ class EdgeSession:
                 self._may_propose = True
             case _:
                 pass
+
+    def _tempo(self) -> Tempo:
+        return Tempo(self.recorder.step_seconds, self.recorder.flight.round_trip)
 
     def _check_same(self, now: ServerInfo) -> None:
         """Another target would go on with another text. Raises ModelMismatch."""

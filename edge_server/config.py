@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 from cyclopts import Parameter
 
 from shared.errors import InvalidValue
+from shared.loopback import is_loopback
 
 
 @Parameter(name="*")
@@ -20,11 +20,20 @@ class EdgeConfig:
     model: str = "demo"
     """Target model: a folder, a hub name, `demo` (the embedded pair's target) or `toy:seed=1` (no weights)."""
     host: str = "127.0.0.1"
-    """Address to bind. One that others can reach needs --insecure: this edge speaks without encryption."""
+    """Address to bind. One that others can reach needs --tls-cert and --tls-key, or --insecure."""
     port: int = 50051
     """TCP port; 0 takes a free one and prints it."""
     insecure: bool = False
-    """Allow a public address although pictures and text travel in the clear."""
+    """Allow a public address although pictures, text and tokens travel in the clear."""
+    tls_cert: Path | None = None
+    """This edge's certificate and those that lead to its authority, PEM: devices then speak TLS."""
+    tls_key: Path | None = None
+    """Its private key, PEM, without a passphrase."""
+    tls_client_ca: Path | None = None
+    """Authorities of devices' certificates, PEM: only devices with one of theirs get in (mutual TLS)."""
+    tenants: Path | None = None
+    """TOML file of who may ask: `name = "TOKEN"`, `name = "sha256:HEX"`, or a list of these. SIGHUP reads it again, and
+    the certificates. Without it everybody is let in, as the tenant that the device's certificate names, or as one."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the model. float32 is exact token for token; the others up to near-ties."""
     device: str = "cpu"
@@ -52,6 +61,10 @@ class EdgeConfig:
     """Answers at once, parked ones included; parked ones leave first."""
     max_queue: int = 64
     """Openings that wait in line when all places are taken by answers that run; 0 refuses them at once."""
+    max_sessions_per_tenant: int = 0
+    """Answers of one tenant at once, parked ones and those in line included; 0: as many as there are places."""
+    max_connections: int = 1024
+    """Connections at once; a proxy has few for many devices. Further ones are closed before they can say anything."""
     max_images: int = 8
     """Pictures in a prompt."""
     max_image_megapixels: float = 64.0
@@ -83,26 +96,22 @@ class EdgeConfig:
         _check("sight_tokens", self.sight_tokens, 0, 2**24)
         _check("max_sessions", self.max_sessions, 1, 100_000)
         _check("max_queue", self.max_queue, 0, 100_000)
+        _check("max_sessions_per_tenant", self.max_sessions_per_tenant, 0, 100_000)
+        _check("max_connections", self.max_connections, 1, 1_000_000)
         _check("max_images", self.max_images, 0, 1000)
         _check("max_image_megapixels", self.max_image_megapixels, 0.001, 1000)
         _check("max_image_mib", self.max_image_mib, 0.001, 1024)
         _check("image_cache_mib", self.image_cache_mib, 0, 2**20)
         _check("park_seconds", self.park_seconds, 0, 86400)
         _check("drain_seconds", self.drain_seconds, 0, 3600)
-        if not self.insecure and not _is_loopback(self.host):
-            rule = "others can reach this address and the link is not encrypted; say --insecure if that is wanted"
-            raise InvalidValue("host", self.host, rule)
+        for one, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert"), ("tls_client_ca", "tls_cert")):
+            if getattr(self, one) is not None and getattr(self, other) is None:
+                raise InvalidValue(one, str(getattr(self, one)), f"needs {other} beside it")
+        if self.tls_cert is None and not self.insecure and not is_loopback(self.host):
+            rule = "others can reach this address and the link is not encrypted; give --tls-cert and --tls-key, or say"
+            raise InvalidValue("host", self.host, f"{rule} --insecure if that is wanted")
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise InvalidValue(name, value, f"must lie between {low} and {high}")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -17,12 +17,13 @@ _MEMORY = 10  # sessions: the newest counts a tenth, so that yesterday's load is
 
 
 class Ticket:
-    """One opening, from its arrival until a session has taken its place. `place` in line: 1 is next, 0 is called.
+    """One opening of `tenant`, from its arrival until a session has its place. `place` in line: 1 is next, 0 is called.
 
     `refused`: it left the line, or was sent away, before it was called.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tenant: str = "") -> None:
+        self.tenant = tenant
         self.place = 0
         self.since = 0.0  # when it was called
         self.refused: CovspecError | None = None

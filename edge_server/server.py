@@ -14,6 +14,7 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
 from edge_server.config import EdgeConfig
+from edge_server.door import Door
 from edge_server.engine.batch import Batching
 from edge_server.engine.embedded import EmbeddedEngine
 from edge_server.engine.events import Observer
@@ -39,6 +40,7 @@ _OPTIONS = (
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.so_reuseport", 0),  # two edges on one port is a mistake, not a wish
 )
 
@@ -53,12 +55,15 @@ class EdgeServer:
         self.port = 0
         self._config = config
         self._engine = EmbeddedEngine(load, _batching(config), observer)
-        self._sessions = Sessions(config.max_sessions, config.park_seconds, config.max_queue)
+        share = config.max_sessions_per_tenant or None
+        self._sessions = Sessions(config.max_sessions, config.park_seconds, config.max_queue, share=share)
         cache = round(config.image_cache_mib * _MIB)
         self._store, self._waiting_room = ImageStore(cache), WaitingRoom(cache)
         self._health = health.HealthServicer()
-        self._server = grpc.aio.server(options=_OPTIONS)
-        self._service = VerifyService()
+        connections = ("grpc.max_allowed_incoming_connections", config.max_connections)
+        self._server = grpc.aio.server(options=(*_OPTIONS, connections))
+        self._door = Door(config)
+        self._service = VerifyService(self._door)
 
     async def __aenter__(self) -> EdgeServer:
         """Bind, then load the model; until that is done, health says NOT_SERVING. Raises ModelError, Unavailable."""
@@ -71,11 +76,13 @@ class EdgeServer:
         host = self._config.host
         address = f"[{host}]:{self._config.port}" if ":" in host else f"{host}:{self._config.port}"
         try:
-            self.port = self._server.add_insecure_port(address)
+            self.port = self._door.listen(self._server, address)
         except RuntimeError as taken:
             raise Unavailable(f"cannot listen on {address}: is another server there?") from taken
         await self._server.start()
         log.info("listening on %s:%d, loading %s", self._config.host, self.port, self._config.model)
+        log.info("door: %s", self._door.described)
+        self._door.warn()
         try:
             await self._engine.start()
         except BaseException:
@@ -98,6 +105,10 @@ class EdgeServer:
         await self._service.ended()
         await self._sessions.close_all()
         await self._engine.stop()
+
+    def read_again(self) -> None:
+        """Read tenants and certificates again, as after SIGHUP. What is wrong is logged and changes nothing."""
+        self._door.read_again()
 
     @property
     def sessions(self) -> int:
@@ -161,7 +172,8 @@ async def serve(config: EdgeConfig, load: Callable[[], Vlm]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     with event_file(config.events) as observer:
-        async with EdgeServer(config, load, observer):
+        async with EdgeServer(config, load, observer) as server:
+            loop.add_signal_handler(signal.SIGHUP, server.read_again)
             await stopping.wait()
     log.info("stopped")
 

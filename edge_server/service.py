@@ -13,6 +13,7 @@ from importlib.metadata import version
 
 import grpc
 
+from edge_server.door import Door
 from edge_server.stream import Edge, Stream
 from shared.errors import CovspecError, EngineFailure, Unavailable
 from shared.wire.codec import FromDevice, FromEdge, decode_request, encode_info, encode_response, parse_request
@@ -31,8 +32,9 @@ SHUTTING_DOWN = "the edge is shutting down; try again, or another edge"
 class VerifyService:
     """Answers `Verify` and `GetServerInfo`, once there is an `edge` and until it drains."""
 
-    def __init__(self) -> None:
+    def __init__(self, door: Door) -> None:
         self.edge: Edge | None = None  # none while the model loads
+        self._door = door
         self._draining = False
         self._streams: set[asyncio.Task[None]] = set()
 
@@ -68,13 +70,18 @@ class VerifyService:
         self._streams.add(task)
         task.add_done_callback(self._streams.discard)
 
+        turn = asyncio.Lock()  # gRPC takes one message after the other; signs of life come beside the answer
+
         async def send(message: FromEdge) -> None:
-            await context.write(encode_response(message))
+            async with turn:
+                await context.write(encode_response(message))
 
         try:
+            tenant = self._door.admit(context)
+            await context.send_initial_metadata(())  # at once: by this a device knows that somebody is there
             edge = self._admit()
             async with aclosing(_decoded(requests, edge.limits)) as messages:
-                await Stream(edge, messages, send).run()
+                await Stream(edge, messages, send, tenant).run()
         except CovspecError as refusal:
             await context.abort(*status_of(refusal))
         except Exception as broken:
@@ -85,6 +92,7 @@ class VerifyService:
         self, _: bytes, context: grpc.aio.ServicerContext[bytes, pb.GetServerInfoResponse]
     ) -> pb.GetServerInfoResponse:
         try:
+            self._door.admit(context)
             return encode_info(_info(self._admit()))
         except CovspecError as refusal:
             return await context.abort(*status_of(refusal))

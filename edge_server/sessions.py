@@ -1,8 +1,9 @@
 """The sessions of this edge by name: who may resume them, which stream speaks for each, and how long they stay parked.
 
-Guarantees: one stream per session, the newest; an unknown session and a wrong token are answered alike; a parked
-session is gone after `park_seconds`, or earlier if its place is needed, the longest parked first. Places are given in
-the order in which they were asked for: nobody overtakes one that waits, and nobody waits while there is one to give.
+Guarantees: one stream per session, the newest; an unknown session, a wrong token and another tenant's session are
+answered alike; a parked session is gone after `park_seconds`, or earlier if its place is needed, the longest parked
+first. Places are given in the order in which they were asked for: nobody overtakes one that waits, and nobody waits
+while there is one to give. A tenant that has its share gives up its own longest parked session for one more, or waits.
 """
 
 from __future__ import annotations
@@ -53,9 +54,15 @@ class Sessions:
     """All sessions, in the order in which they were last parked, and the line of those that wait for a place."""
 
     def __init__(
-        self, most: int, park_seconds: float, most_waiting: int = 0, clock: Callable[[], float] = time.monotonic
+        self,
+        most: int,
+        park_seconds: float,
+        most_waiting: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+        share: int | None = None,
     ) -> None:
         self._most = most
+        self._share = share  # places and places in line of one tenant; None: as many as there are
         self._park_seconds = park_seconds
         self._clock = clock
         self._line = Line(most_waiting)
@@ -78,13 +85,15 @@ class Sessions:
         """How many openings stand in line."""
         return len(self._line)
 
-    def queue(self) -> Ticket:
+    def queue(self, tenant: str = "") -> Ticket:
         """A ticket for a session that is about to open; it has its place at once, or waits. Raises Overloaded.
 
         Raises what `drain` was told, if it would have to wait.
         """
-        ticket = Ticket()
-        if not self._line and self._has_place:
+        ticket = Ticket(tenant)
+        if self._has_its_share(tenant):
+            self._give_place(ticket, self._parked_by(tenant))
+        elif not self._line and self._has_place:
             self._give_place(ticket)
         elif self._drained is not None:
             raise self._drained
@@ -120,11 +129,11 @@ class Sessions:
         for ticket in self._line:
             self.send_away(ticket, sentence)
 
-    def claim(self, name: bytes, token: bytes, stream: Speaker) -> Held:
+    def claim(self, name: bytes, token: bytes, stream: Speaker, tenant: str = "") -> Held:
         """The session for a new `stream`, with a new token; the old one is told to leave. Raises UnknownSession."""
         held = self._held.get(name)
         expected = held.opened.token if held is not None else bytes(NAME_BYTES)
-        if not hmac.compare_digest(expected, token) or held is None:
+        if not hmac.compare_digest(expected, token) or held is None or held.ticket.tenant != tenant:
             raise UnknownSession("no such session here: open the answer again with what is committed")
         held.opened = replace(held.opened, token=new_name())
         if held.stream is not None:
@@ -166,10 +175,28 @@ class Sessions:
         while self._line and self._has_place:
             self._give_place(self._line.call())
 
-    def _give_place(self, ticket: Ticket) -> None:
-        """A free place, or that of the session parked longest."""
-        if len(self) == self._most:
+    def _has_its_share(self, tenant: str) -> bool:
+        tickets = [*self._line, *self._opening, *(held.ticket for held in self._held.values())]
+        return self._share is not None and sum(ticket.tenant == tenant for ticket in tickets) >= self._share
+
+    def _parked_by(self, tenant: str) -> Held:
+        """That tenant's session parked longest. Raises Overloaded."""
+        for held in self._held.values():
+            if held.stream is None and held.ticket.tenant == tenant:
+                return held
+        assert self._share is not None
+        seconds = expected_wait(self._tenure.mean, self._share, 1)
+        raise Overloaded(
+            f"this tenant has {self._share} answers here, the most that one may have; try again in about"
+            f" {math.ceil(seconds)} s",
+            seconds,
+        )
+
+    def _give_place(self, ticket: Ticket, parked: Held | None = None) -> None:
+        """That of `parked`, else a free place, or that of the session parked longest."""
+        if parked is None and len(self) == self._most:
             parked = next(held for held in self._held.values() if held.stream is None)
+        if parked is not None:
             self._take_out(parked)
             ticket.clearing = self._close_later(parked)
         ticket.since = self._clock()

@@ -26,7 +26,7 @@ from edge_server.uploads import ImageStore, Uploads, WaitingRoom
 from edge_server.wishes import check_judging, common_ids, pace_of
 from shared.errors import CovspecError, EngineFailure, OutOfStep, Superseded
 from shared.speculation.edge import Rules
-from shared.speculation.messages import Finish, Finished, FinishReason, Propose, Yield
+from shared.speculation.messages import Finish, Finished, FinishReason, Ping, Pong, Propose, Yield
 from shared.speculation.request import ImageReference
 from shared.vlm.images import open_image
 from shared.wire.codec import FromDevice, FromEdge
@@ -55,11 +55,16 @@ class Stream:
     """The life of one stream. `messages` are decoded; `send` awaits while the device reads too slowly."""
 
     def __init__(
-        self, edge: Edge, messages: AsyncIterator[FromDevice], send: Callable[[FromEdge], Awaitable[None]]
+        self,
+        edge: Edge,
+        messages: AsyncIterator[FromDevice],
+        send: Callable[[FromEdge], Awaitable[None]],
+        tenant: str = "",
     ) -> None:
         self._edge = edge
         self._messages = messages
         self._send = send
+        self._tenant = tenant
         self._uploads = Uploads((), edge.store)
         self._receiving = asyncio.Event()  # until it is set, the first chunk of a picture is not read past
         self._ticket: Ticket | None = None
@@ -112,7 +117,7 @@ class Stream:
         pace = pace_of(device, self._edge.engine.paces)
         rules = Rules(device.window, limits.max_ahead, info.rows, info.placeholder_ids, device.judging)
         sessions = self._edge.sessions
-        ticket = self._ticket = sessions.queue()
+        ticket = self._ticket = sessions.queue(self._tenant)
         try:
             self._offers = offers = Offers(rules, opening.committed, monotonic)
             self._reader = asyncio.create_task(self._read())
@@ -120,8 +125,18 @@ class Stream:
             images = await self._images()
             seed = secrets.randbits(64)
             digests = tuple(reference.digest for reference in opening.images)
-            wish, committed = opening.sampling, opening.committed
-            request = Request(opening.messages, images, wish, seed, pace, committed, digests, device.judging)
+            request = Request(
+                opening.messages,
+                images,
+                opening.sampling,
+                seed,
+                pace,
+                opening.committed,
+                digests,
+                opening.log_probabilities,
+                self._tenant,
+                device.judging,
+            )
             answer = await self._edge.engine.open(request, offers)
         except BaseException:
             sessions.release(ticket)
@@ -157,13 +172,13 @@ class Stream:
             await self._receive(references)
 
     async def _receive(self, references: Sequence[ImageReference]) -> None:
-        self._uploads = Uploads(references, self._edge.store)
+        self._uploads = Uploads(references, self._edge.store, self._tenant)
         self._receiving.set()
         if self._uploads.held:
             await self._send(ImageHeld(self._uploads.held))
 
     async def _resume(self, resume: Resume) -> Held:
-        held = self._edge.sessions.claim(resume.session, resume.token, self)
+        held = self._edge.sessions.claim(resume.session, resume.token, self, self._tenant)
         self._held = held  # from here on an error closes the session and a break parks it
         await held.answer.resume(resume.seen)
         if self._refusal is not None:  # a still newer stream came meanwhile
@@ -233,6 +248,12 @@ class Stream:
             self._edge.sessions.send_away(self._ticket, _Left())
             self._uploads.fail(_Left())
 
+    async def _give_sign(self) -> None:
+        try:
+            await self._send(Pong())
+        except Exception as broken:  # the stream is gone, which gRPC says in many ways
+            raise _Gone(f"the stream broke: {type(broken).__name__}") from None
+
     async def _take(self, message: FromDevice) -> None:
         match message:
             case Propose() | Yield():
@@ -244,6 +265,8 @@ class Stream:
             case Finish():
                 self._goodbye = True
                 await self._finish()
+            case Ping():
+                await self._give_sign()
             case Open() | Resume():
                 raise OutOfStep("a stream carries one answer: open or resume came a second time")
             case _:

@@ -17,25 +17,28 @@ from shared.wire.handshake import ImageChunk
 
 
 class ImageStore:
-    """Encoded pictures by digest, the least recently used ones dropped beyond `capacity` bytes."""
+    """Encoded pictures by tenant and digest, the least recently used ones dropped beyond `capacity` bytes.
+
+    Nobody learns that another tenant has sent a picture.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._held: OrderedDict[bytes, bytes] = OrderedDict()
+        self._held: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
         self._bytes = 0
 
-    def get(self, digest: bytes) -> bytes | None:
-        """The picture, if it is held."""
-        data = self._held.get(digest)
+    def get(self, digest: bytes, tenant: str = "") -> bytes | None:
+        """The picture, if `tenant` has sent it and it is held."""
+        data = self._held.get((tenant, digest))
         if data is not None:
-            self._held.move_to_end(digest)
+            self._held.move_to_end((tenant, digest))
         return data
 
-    def put(self, digest: bytes, data: bytes) -> None:
-        """Hold a picture, if it fits at all."""
-        if digest in self._held or len(data) > self._capacity:
+    def put(self, digest: bytes, data: bytes, tenant: str = "") -> None:
+        """Hold a picture of `tenant`, if it fits at all."""
+        if (tenant, digest) in self._held or len(data) > self._capacity:
             return
-        self._held[digest] = data
+        self._held[tenant, digest] = data
         self._bytes += len(data)
         while self._bytes > self._capacity:
             _, dropped = self._held.popitem(last=False)
@@ -62,16 +65,18 @@ class WaitingRoom:
 
 
 class Uploads:
-    """The pictures of one request. `held`: indices that need no chunks."""
+    """The pictures of one request of `tenant`. `held`: indices that need no chunks."""
 
-    def __init__(self, references: Sequence[ImageReference], store: ImageStore) -> None:
+    def __init__(self, references: Sequence[ImageReference], store: ImageStore, tenant: str = "") -> None:
         self._references = references
         self._store = store
-        self._data: list[bytes | bytearray] = [store.get(reference.digest) or bytearray() for reference in references]
+        self._tenant = tenant
+        self._data: list[bytes | bytearray] = [store.get(one.digest, tenant) or bytearray() for one in references]
         for i, (data, reference) in enumerate(zip(self._data, references, strict=True)):
             if len(data) != reference.size:  # a reference that cannot be right: its chunks will be refused
                 self._data[i] = bytearray()
         self.held = tuple(i for i, data in enumerate(self._data) if data)
+        self._spare = dict.fromkeys(self.held, 0)  # bytes of them that came all the same
         self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._settle_if_complete()
 
@@ -79,8 +84,9 @@ class Uploads:
         """Take a chunk. Raises InvalidValue, OutOfStep."""
         if chunk.image >= len(self._references):
             raise InvalidValue("image_chunk.image", chunk.image, f"open names {len(self._references)} pictures")
-        if chunk.image in self.held:
-            return  # sent before the device could know
+        if chunk.image in self._spare:
+            self._pass(chunk)
+            return
         data, reference = self._data[chunk.image], self._references[chunk.image]
         if chunk.offset != len(data):
             raise OutOfStep(
@@ -111,12 +117,19 @@ class Uploads:
         await self._complete
         return tuple(bytes(data) for data in self._data)
 
+    def _pass(self, chunk: ImageChunk) -> None:
+        """A chunk that was sent before the device could know. More bytes than the picture has are no such chunks."""
+        self._spare[chunk.image] += len(chunk.data)
+        size = self._references[chunk.image].size
+        if self._spare[chunk.image] > size:
+            raise InvalidValue("image_chunk.data", f"{self._spare[chunk.image]} bytes", f"open says {size}")
+
     def _finish(self, image: int, data: bytes) -> None:
         reference = self._references[image]
         if hashlib.sha256(data).digest() != reference.digest:
             raise InvalidValue("image_chunk.data", f"picture {image}", "its SHA-256 is not the one that open named")
         self._data[image] = data
-        self._store.put(reference.digest, data)
+        self._store.put(reference.digest, data, self._tenant)
 
     def _settle_if_complete(self) -> None:
         whole = all(len(d) == r.size for d, r in zip(self._data, self._references, strict=True))

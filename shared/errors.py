@@ -11,6 +11,7 @@ CovspecError
 ├── ModelError            a model folder that cannot be loaded, or a family that is not supported
 ├── ModelMismatch         two models, or two protocol versions, that do not fit each other
 ├── Unsupported           a valid wish beyond what this edge, engine or build can do
+├── Unauthenticated       no token, or one that this edge does not know: nobody's
 ├── UnknownSession        no such session, or a wrong token: both are answered alike
 ├── Superseded            a newer stream has taken this session over
 ├── Overloaded            no room now; try again after a while
@@ -54,6 +55,10 @@ class ModelMismatch(CovspecError):
 
 class Unsupported(CovspecError):
     """A valid wish beyond what this edge, engine or build can do."""
+
+
+class Unauthenticated(CovspecError):
+    """No token, or one that this edge does not know: nobody's."""
 
 
 class UnknownSession(CovspecError):

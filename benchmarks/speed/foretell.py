@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from device_client.flight import Flight
 from edge_server.engine.cost import Experience, Load, StepTime, Survival, admit
-from shared.speculation.device import DeviceConversation
+from shared.speculation.device import REST, DeviceConversation
 from shared.speculation.edge import EdgeConversation, Pending, Rules
 from shared.speculation.messages import Commit, Pace, Propose, Timings
 
@@ -92,7 +92,7 @@ class _Play:
 
     def __post_init__(self) -> None:
         rules = Rules(self.reach.window, self.reach.max_ahead, 2)
-        self._device = DeviceConversation(self.reach.window)
+        self._device = DeviceConversation(self.reach.window, rest=REST if self.reach.told else 0)
         self._edge = EdgeConversation(rules)
         self._survival = Survival(Experience())
         self._step_time = _fitted(self.times)
@@ -161,6 +161,9 @@ class _Play:
             ids = [RIGHT] * min(stood + 1, self._left())
             timings = Timings(held_us=round(1e6 * (self._now - heard_at)))
             commit = self._edge.commit(pending, ids, timings, self._admitted())
+            while self._edge.overtaken:
+                fate = self._edge.overtaken.popleft()
+                self._survival.saw(fate.known, fate.stood)
             self.steps += 1
             self._at(self._now + self.times.round_trip / 2, lambda: self._told_of(commit))
             self._stepping = False

@@ -45,6 +45,7 @@ class Batch:
         self._batching = batching
         self._time = StepTime()
         self._steps = 0
+        self._probed = 0  # the step that looked last at what is not worth it
 
     def choose(self, ready: Sequence[Session], followers: Sequence[Session] = ()) -> Plan:
         """The work of the next step, from sessions that want it, longest served ago first.
@@ -60,6 +61,8 @@ class Batch:
         chosen = [(session, session.work(0, count)) for session, count in zip(running, most, strict=True)]
         first = next((session for session in ready if session.begun and session.prefilling), None)
         if first is not None:
+            if look not in (Look.OFF, Look.WARM_UP):
+                self._judge_one(first, [], Load(1, 1, first.cached))
             chosen.append((first, first.work(self._batching.prefill_chunk, self._early(first))))
         queued = len(ready) - len(chosen)
         following = self._following(chosen, followers[: self._batching.max_batch - len(running)])
@@ -86,10 +89,11 @@ class Batch:
     def _early(self, session: Session) -> int:
         """How many proposals are looked at behind the end of a prompt: the first token is not to come later for them.
 
-        The time of so long a step grows with its tokens, so they may be 2 % of the prompt's.
+        The time of so long a step grows with its tokens, so they may be 2 % of the prompt's, if they are worth a look.
         """
         prompt = min(self._batching.prefill_chunk, session.prompt_left)
-        return int((MOST_HARM - 1) * prompt) if self._batching.proposals else 0
+        most = session.verdict.admitted
+        return min(int((MOST_HARM - 1) * prompt), session.offers.most if most is None else most)
 
     def _following(self, chosen: Sequence[tuple[Session, Work]], followers: Sequence[Session]) -> list[Session]:
         """As many of the followers, from the first, as the step has room for without harm."""
@@ -130,10 +134,11 @@ class Batch:
         admitted = [0] * len(running)
         for i, count in zip(floored, admit([paths[i] for i in floored], base, self._time), strict=True):
             admitted[i] = count
-        if self._steps % probe_interval(base, self._time) == 0:  # what is not worth it today may be tomorrow
-            probed = [max(most, min(1, count)) for most, count in zip(admitted, pending, strict=True)]
-            if probed != admitted:
-                return Look.PROBE, probed
+        unseen = [i for i, count in enumerate(pending) if count and not admitted[i]]
+        if unseen and self._steps - self._probed >= probe_interval(base, self._time):
+            one = min(unseen, key=lambda i: running[i].probed)  # what is not worth it today may be tomorrow
+            admitted[one], self._probed, running[one].probed = 1, self._steps, self._steps
+            return Look.PROBE, admitted
         return Look.RULE, admitted
 
     def _judge(self, running: Sequence[Session], paths: Mapping[int, Sequence[float]], base: Load) -> None:
@@ -142,7 +147,9 @@ class Batch:
         Only to one in each step: it costs as much as the choice itself. Chances and costs change over many steps.
         """
         place = min(range(len(running)), key=lambda i: running[i].verdict.step)
-        one = running[place]
-        others = [path for i, path in paths.items() if i != place]
-        whole = one.survival.paths(one.offers.most)
-        one.verdict = Verdict(admit([whole, *others], base, self._time)[0], self._steps)
+        self._judge_one(running[place], [path for i, path in paths.items() if i != place], base)
+
+    def _judge_one(self, session: Session, others: Sequence[Sequence[float]], base: Load) -> None:
+        """How many proposals of a whole window of `session` a step with this load and these others would look at."""
+        whole = session.survival.paths(session.offers.most)
+        session.verdict = Verdict(admit([whole, *others], base, self._time)[0], self._steps)

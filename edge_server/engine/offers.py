@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from shared.speculation.edge import EdgeConversation, Pending, Rules
+from shared.speculation.edge import EdgeConversation, Fate, Pending, Rules
 from shared.speculation.messages import Commit, Pace, Propose, Timings, Yield
 from shared.speculation.residual import Rejected
 
@@ -86,25 +86,33 @@ class Offers:
             pending = self._conversation.pending()
             return Offer(pending.first(most), tuple(self._conversation.committed), self._heard_at, len(pending.ids))
 
+    def overtaken(self) -> list[Fate]:
+        """What became of proposals that no step has verified, since this was last asked."""
+        with self._lock:
+            fates = list(self._conversation.overtaken)
+            self._conversation.overtaken.clear()
+            return fates
+
     def commit(
         self,
         offer: Offer,
         ids: Sequence[int],
         step_seconds: float,
         admitted: int | None = None,
-        rejected: Rejected | None = None,
+        log_probabilities: Sequence[float] = (),
     ) -> Commit:
-        """Add what the step on `offer` brought. `admitted`: how many proposals a step will look at.
-
-        `rejected`: the proposal behind `ids` was, and the device is to correct it.
-        """
+        """Add what the step on `offer` brought. `admitted`: how many proposals a step will look at."""
         with self._lock:
             timings = None
             if self._commits % TIMED_EVERY == 0:
                 timings = Timings(_microseconds(step_seconds), _microseconds(self._clock() - offer.heard_at))
             self._commits += 1
-            commit = self._conversation.commit(offer.pending, ids, timings, admitted)
-            return commit if rejected is None else self._conversation.reject(commit, rejected)
+            return self._conversation.commit(offer.pending, ids, timings, admitted, log_probabilities)
+
+    def reject(self, commit: Commit, rejected: Rejected) -> Commit:
+        """The step of `commit` has rejected the proposal behind its ids, which the device is to correct."""
+        with self._lock:
+            return self._conversation.reject(commit, rejected)
 
     def resume(self, seen: int) -> Commit:
         """A new stream of a device that has `seen` tokens. Raises OutOfStep."""

@@ -23,8 +23,8 @@ News: TypeAlias = Commit | Finished
 class Request:
     """What an engine answers. `committed`: tokens of the answer that stand already. `seed`: if the wish has none.
 
-    `digests`: one for each image, by which an engine may know it again; () if it is not to. `judging`: how the device's
-    proposals are judged.
+    `digests`: one for each image, by which an engine may know it again for the same `tenant`; () if it is not to.
+    `log_probabilities`: commits are to have them. `judging`: how the device's proposals are judged.
     """
 
     messages: tuple[Message, ...]
@@ -34,6 +34,8 @@ class Request:
     pace: Pace
     committed: tuple[int, ...] = ()
     digests: tuple[bytes, ...] = ()
+    log_probabilities: bool = False
+    tenant: str = ""
     judging: Judging = COUPLED
 
 

@@ -15,7 +15,7 @@ from edge_server.engine.cost import Experience, Survival
 from edge_server.engine.offers import Offer, Offers
 from edge_server.engine.port import News, Request, Terms
 from shared.errors import CovspecError, EngineFailure, InvalidValue
-from shared.speculation.coupled import Chooser
+from shared.speculation.coupled import Chooser, log_probabilities
 from shared.speculation.edge import Pending
 from shared.speculation.ending import Ending
 from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Rule
@@ -56,7 +56,8 @@ NEVER = Served(0, 0.0)
 class Session:
     """The state of one answer. `deliver` takes its news, or the error that ended it, on any thread.
 
-    `verdict`: the batch's, told to the device with each commit. `served`: kept by who gives turns.
+    `verdict`: the batch's, told to the device with each commit. `probed`: the step that looked at a proposal of it
+    last that was not worth it; the batch's, too. `served`: kept by who gives turns.
     """
 
     vlm: Vlm
@@ -67,6 +68,7 @@ class Session:
     deliver: Callable[[News | CovspecError], None]
     survival: Survival
     verdict: Verdict = NO_VERDICT
+    probed: int = 0
     served: Served = NEVER
     parked: bool = False
     ended: Finished | EngineFailure | None = None
@@ -174,11 +176,17 @@ class Session:
         if offer is None:
             return None
         proposals = offer.pending.ids
-        verified = self._verify(rows[-1 - len(proposals) :], offer.pending, offer.committed)
+        rows = rows[-1 - len(proposals) :]
+        verified = self._verify(rows, offer.pending, offer.committed)
         tokens, reason = self._until_end(verified.tokens)
+        told = log_probabilities(rows, tokens) if self.request.log_probabilities else ()
         admitted = self.verdict.admitted if self._rejection is None else None
-        commit = self.offers.commit(offer, tokens, seconds, admitted, verified.rejected)
+        commit = self.offers.commit(offer, tokens, seconds, admitted, told)
+        if verified.rejected is not None:
+            commit = self.offers.reject(commit, verified.rejected)
         self.survival.saw(len(proposals), commit.accepted[0])
+        for fate in self.offers.overtaken():
+            self.survival.saw(fate.known, fate.stood)
         # The last committed token is not held: its row judges the first proposal of the next step.
         held = min(offer.pending.start + commit.accepted[0], len(offer.committed) + len(tokens) - 1)
         work.block.decoder.truncate(max(0, held))

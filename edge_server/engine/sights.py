@@ -1,6 +1,7 @@
 """Pictures that were seen before: a second question about one skips the vision tower.
 
-Keyed by the contents and order of all pictures of a prompt. Bounded in visual tokens, least recently used leave.
+Keyed by tenant and by the contents and order of all pictures of a prompt: how fast an answer begins tells nobody what
+others have asked about. Bounded in visual tokens, least recently used leave.
 """
 
 from __future__ import annotations
@@ -18,18 +19,19 @@ class Sights:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._kept: OrderedDict[tuple[bytes, ...], VisualTokens] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, tuple[bytes, ...]], VisualTokens] = OrderedDict()
         self._tokens = 0
 
     def see(self, vlm: Vlm, session: Session) -> VisualTokens:
         """What `session`'s pictures look like to the model."""
-        key = _placed(session.request)
+        placed = _placed(session.request)
+        key = (session.request.tenant, placed)
         known = self._kept.get(key)
         if known is not None:
             self._kept.move_to_end(key)
             return known
         seen = vlm.see(session.prompt)
-        if key and len(seen.features) <= self._capacity:
+        if placed and len(seen.features) <= self._capacity:
             self._kept[key] = seen
             self._tokens += len(seen.features)
         while self._tokens > self._capacity:

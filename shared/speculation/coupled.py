@@ -152,6 +152,16 @@ def _head(scaled: NDArray[np.float64], count: int, mass: float) -> NDArray[np.bo
     return np.ones_like(scaled, dtype=np.bool_)
 
 
+def log_probabilities(rows: Tensor, ids: Sequence[int]) -> list[float]:  # rows: [at least n, rows]
+    """log softmax of the plain logits at `ids`, the i-th in row i: [n], in float64, none above 0."""
+    told = []
+    for row, token in zip(rows, ids, strict=False):
+        logits: NDArray[np.float64] = row.float().cpu().numpy().astype(np.float64)
+        best = logits.max()
+        told.append(min(0.0, float(logits[token] - best - np.log(np.exp(logits - best).sum()))))
+    return told
+
+
 def _best(rows: Tensor) -> list[int]:  # rows: [n, rows]
     """The best id of each row; ties to the lowest."""
     on_cpu = rows.device.type == "cpu"  # NumPy's argmax is vectorised, torch's is not: a tenth of the time

@@ -30,6 +30,9 @@ def reach(window: int, admitted: int | None, in_flight: int | None) -> int:
     return min(window, (in_flight or 0) + (admitted + 1) + max(1, admitted))
 
 
+REST = 16  # steps: what is heard costs the edge about a hundredth of a short step, and of these none
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Mark:
     """What is kept of an id on the path: what goes up with it, and the law it was drawn from, to correct it by."""
@@ -47,9 +50,10 @@ class DeviceConversation:
     `version` changes whenever the path is dropped: a forward begun under an older version drafts for a dead path.
     `admitted`: how many proposals the edge last said a step will look at; None: no limit beside the window. `refused`:
     a proposal was rejected and the edge waits for the correction: the law that the proposal was drawn from.
+    `rest`: steps without a path after a wrong one if the edge looks at none; 0 where steps wait for proposals.
     """
 
-    def __init__(self, window: int, committed: Sequence[int] = ()) -> None:
+    def __init__(self, window: int, committed: Sequence[int] = (), rest: int = 0) -> None:
         self.committed = list(committed)
         self.path: list[int] = []
         self.version = 0
@@ -59,6 +63,8 @@ class DeviceConversation:
         self._closed = self._told_closed = False  # nothing is drafted behind the path until it is judged
         self._asked = False  # for the whole row, to draw the correction from
         self._window = window
+        self._rest = rest
+        self._rested = rest
         self._sent = 0
         self._told = len(self.committed)
 
@@ -67,9 +73,19 @@ class DeviceConversation:
         """How many ids more may be drafted now."""
         return self._window - len(self.path)
 
+    @property
+    def unsent(self) -> int:
+        """How many ids at the end of the path the edge has not been told."""
+        return len(self.path) - self._sent
+
     def wanted(self, in_flight: int | None) -> int:
-        """How many ids more are worth drafting now, if the edge commits so many while a word travels both ways."""
+        """How many ids more are worth drafting now, if the edge commits so many while a word travels both ways.
+
+        None while it rests: the edge looks at none, and the last path was wrong not long ago.
+        """
         if self.refused is not None or self._closed:
+            return 0
+        if self.admitted == 0 and not self.path and self._rested < self._rest:
             return 0
         return reach(self._window, self.admitted, in_flight) - len(self.path)
 
@@ -83,7 +99,10 @@ class DeviceConversation:
         count, agreeing = len(commit.ids), agreement(self.path, commit.ids)
         self.committed.extend(commit.ids)
         self.admitted = commit.admitted
+        self._rested += len(commit.accepted)
         if agreeing < count:
+            if self.path:
+                self._rested = 0
             return self._drop() - agreeing
         self.path = self.path[count:]
         self._marks = self._marks[count:]

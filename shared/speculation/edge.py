@@ -9,12 +9,13 @@ Guarantees: nothing is pending unless the device's path agrees with the committe
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from shared.errors import InvalidValue, OutOfStep, Unsupported
 from shared.speculation.claims import claims_of, refuse_marks
-from shared.speculation.messages import COUPLED, Claim, Commit, Judging, Pace, Propose, Timings, agreement
+from shared.speculation.messages import COUPLED, Claim, Commit, Judging, Pace, Propose, Rule, Timings, agreement
 from shared.speculation.residual import Rejected
 
 
@@ -53,8 +54,22 @@ class Pending:
         return replace(self, ids=self.ids[:most], claims=self.claims[:most], closed=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of `known` proposals, one behind the other: the first `stood` are the target's own."""
+
+    known: int
+    stood: int
+
+
+_FATES = 64  # kept until somebody asks: a device that talks a lot does not fill the memory
+
+
 class EdgeConversation:
-    """One answer as the edge sees it. The only writer of the committed text is `commit`."""
+    """One answer as the edge sees it. The only writer of the committed text is `commit`.
+
+    `overtaken`: the fates of proposals that no step has verified, known because the text has got there without them.
+    """
 
     def __init__(self, rules: Rules, committed: Sequence[int] = ()) -> None:
         self.committed = list(committed)
@@ -63,9 +78,14 @@ class EdgeConversation:
         self._rules = rules
         self._seen = len(self.committed)
         self._tail: list[int] = []
+        self.overtaken: deque[Fate] = deque(maxlen=_FATES)
+        self._judged = self._seen  # proposals before this position have had their fate told
+        self._opened_with = len(self.committed)
+        self._log_probabilities: list[float] = []  # of the ids committed since then, if they are told
         self._claims: list[Claim] = []  # one for each of the tail, none in a plain session
         self._closed = False  # the tail's end is the end of a block
-        self._rejected: Rejected | None = None  # what the device is to correct before anything else
+        self._rejected: Rejected | None = None  # until a correction of it is committed
+        self._waits = False  # for that correction
         self._told_all = False  # of that rejection
         self._unverified: list[int] = []  # positions that were taken without comparing
 
@@ -75,26 +95,28 @@ class EdgeConversation:
         The answer, if one is due at once: a device that cannot draw a correction from a part of a row gets all of it.
         """
         self._check(propose)
-        correcting = self._rejected is not None and propose.base == propose.seen == len(self.committed)
+        correcting = self._waits and propose.base == propose.seen == len(self.committed)
         claims = self._claimed(propose, correcting=correcting)
         acknowledged = propose.seen - self._seen
         mirrored = self._seen + len(self._tail)
         if propose.base == propose.seen and (acknowledged > 0 or not self._tail or correcting):
             self._tail, self._claims = list(propose.ids), list(claims)
+            self._judged = propose.seen
         elif propose.base == mirrored:
             self._tail = self._tail[acknowledged:] + list(propose.ids)
             self._claims = self._claims[acknowledged:] + list(claims)
         else:
             raise OutOfStep(f"propose.base is {propose.base}: the path before it ends at {mirrored}")
         if propose.ids and correcting:
-            self._rejected = None
+            self._waits = False
         self._closed = propose.closed or (self._closed and not propose.ids)
         self._seen = propose.seen
         self.heard += 1
-        if self._rejected is None or not correcting:
+        if self._rejected is None or not (correcting and self._waits):
+            self._judge()
             return None
         self._told_all = True
-        return Commit(len(self.committed), (), heard=self.heard, residual=self._rejected.row(None))
+        return Commit(len(self.committed), (), heard=self.heard, residual=self._rejected.whole_row())
 
     @property
     def judging(self) -> Judging:
@@ -115,11 +137,13 @@ class EdgeConversation:
 
     def pending(self) -> Pending:
         """What a step that begins now may verify."""
-        room = max(0, self._rules.max_ahead - self._ahead - 1)  # the step adds one token of its own
+        room = self._rules.max_ahead - self._ahead
         pending = Pending(len(self.committed), tuple(self._proposals()), self.heard)
         if pending.ids and not self.judging.plain:
-            pending = replace(pending, claims=tuple(self._claims[self._ahead :]), closed=self._closed)
-        return pending.first(room)
+            closed = self._closed and len(pending.ids) < room
+            pending = replace(pending, claims=tuple(self._claims[self._ahead :]), closed=closed)
+        own = self.judging.rule is Rule.COUPLED  # each step adds a token of its own
+        return pending.first(max(0, room - own))
 
     @property
     def has_room(self) -> bool:
@@ -128,28 +152,41 @@ class EdgeConversation:
 
     def may_step(self, pace: Pace) -> bool:
         """Whether a target step is wanted now. At pace auto more steps may come, in their turn."""
-        if not self.has_room or self._rejected is not None:
+        if not self.has_room or self._waits:
             return False
         return pace is Pace.EAGER or self.yielded or bool(self._proposals())
 
     def commit(
-        self, verified: Pending, ids: Sequence[int], timings: Timings | None = None, admitted: int | None = None
+        self,
+        verified: Pending,
+        ids: Sequence[int],
+        timings: Timings | None = None,
+        admitted: int | None = None,
+        log_probabilities: Sequence[float] = (),
     ) -> Commit:
         """Add what a step on `verified` brought: a prefix of its ids and at most one more.
 
         `admitted`: how many proposals a step will look at, for the device to know; None: no limit beside the window.
+        `log_probabilities`: one for each id in every commit of an answer, or none in any.
         """
         if verified.start != len(self.committed):
             raise ValueError(f"a step from {verified.start} cannot commit after {len(self.committed)} tokens")
         accepted = agreement(verified.ids, ids)
         self.committed.extend(ids)
+        self._rejected = None
+        self._judged = max(self._judged, verified.start + len(verified.ids))  # whoever verified them knows
+        self._judge()
+        told = tuple(log_probabilities)
+        self._log_probabilities.extend(told)
         lossy = [at for at, claim in enumerate(verified.claims[:accepted]) if claim.given and not claim.corrects]
         self._unverified += [verified.start + at for at in lossy]
-        return Commit(verified.start, tuple(ids), (accepted,), verified.heard, admitted, timings, lossy=len(lossy))
+        return Commit(
+            verified.start, tuple(ids), (accepted,), verified.heard, admitted, timings, told, lossy=len(lossy)
+        )
 
     def reject(self, commit: Commit, rejected: Rejected) -> Commit:
         """The step of `commit` has rejected the proposal behind its ids: wait for the device's correction."""
-        self._rejected, self._told_all = rejected, False
+        self._rejected, self._waits, self._told_all = rejected, True, False
         return replace(commit, residual=rejected.row())
 
     def resume(self, seen: int) -> Commit:
@@ -159,18 +196,30 @@ class EdgeConversation:
         self._seen = seen
         self._tail, self._closed = self.committed[seen:], False
         self._claims = [] if self.judging.plain else [Claim()] * len(self._tail)
+        self._judged = len(self.committed)
         self.heard = 0
         self.yielded = self._told_all = False
+        self._waits = self._rejected is not None
+        told = tuple(self._log_probabilities[seen - self._opened_with :])
         lossy = sum(position >= seen for position in self._unverified)
         residual = None if self._rejected is None else self._rejected.row()
-        return Commit(seen, tuple(self.committed[seen:]), residual=residual, lossy=lossy)
+        return Commit(seen, tuple(self.committed[seen:]), log_probabilities=told, residual=residual, lossy=lossy)
 
     @property
     def _ahead(self) -> int:
         return len(self.committed) - self._seen
 
+    def _judge(self) -> None:
+        """Tell the fate of proposals that the committed text has reached; behind a wrong one there is none."""
+        end = min(len(self.committed), self._seen + len(self._tail))
+        begin = max(self._judged, self._seen)
+        if end > begin:
+            mirror, self._judged = self.mirror, end
+            if mirror[self._seen : begin] == self.committed[self._seen : begin]:
+                self.overtaken.append(Fate(end - begin, agreement(mirror[begin:end], self.committed[begin:end])))
+
     def _proposals(self) -> list[int]:
-        return self._tail[self._ahead :] if self.live and self._rejected is None else []
+        return self._tail[self._ahead :] if self.live and not self._waits else []
 
     def _claimed(self, propose: Propose, *, correcting: bool) -> tuple[Claim, ...]:
         if self.judging.plain:

@@ -35,6 +35,11 @@ class Detokenizer:
         """What is left at the end of the answer."""
         return self._emit(self._decode(self._ids[self._context :]), final=True)
 
+    def ahead(self, ids: Sequence[int]) -> str:
+        """What `ids` would add, half a character at its end included; nothing is changed."""
+        old = len(self._decode(self._ids[self._context : self._read]))
+        return self._decode([*self._ids[self._context :], *ids])[old:]
+
     def _emit(self, window: str, final: bool) -> str:
         old = len(self._decode(self._ids[self._context : self._read]))
         if len(window) <= old or (window.endswith(_INCOMPLETE) and not final):
@@ -85,6 +90,14 @@ class TextStream:
     def flush(self) -> str:
         """What is left at the end of the answer."""
         return self._release(self._detokenizer.flush(), final=True)
+
+    def ahead(self, ids: Sequence[int]) -> str:
+        """The whole characters that would follow what was shown, if `ids` came next; nothing is changed."""
+        if self.stopped:
+            return ""
+        text = self._held + self._detokenizer.ahead(ids)
+        end = min((place for stop in self._stop if (place := text.find(stop)) >= 0), default=len(text))
+        return text[:end].rstrip(_INCOMPLETE)
 
     def _release(self, text: str, final: bool) -> str:
         if self.stopped:

@@ -116,6 +116,16 @@ class Yield:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """Is anybody there? Said by a device after a silence; it is no proposal and acknowledges nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The edge hears the device, and is heard."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The only normal end, said by the device."""
 
@@ -146,8 +156,9 @@ class Commit:
     `accepted`: one count per merged step, how many of the step's first ids were proposals; a step adds one more id of
     the target's own, unless the answer ended inside the proposals or by the rule rejection. `heard`: proposals applied
     when the step began. `admitted`: how many proposals a step will look at; None: no limit beside the window.
-    `timings`: not told each time. `residual`: the proposal behind `ids` was rejected, and the edge waits for the
-    device's correction. `lossy`: how many of `ids` were taken without comparing.
+    `timings`: not told each time. `log_probabilities`: one for each id where the answer was opened so, else none.
+    `residual`: the proposal behind `ids` was rejected, and the edge waits for the device's correction. `lossy`: how
+    many of `ids` were taken without comparing.
     """
 
     start: int
@@ -156,6 +167,7 @@ class Commit:
     heard: int = 0
     admitted: int | None = None
     timings: Timings | None = None
+    log_probabilities: tuple[float, ...] = ()
     residual: ResidualRow | None = None
     lossy: int = 0
 
@@ -175,6 +187,7 @@ class Commit:
             start=self.start,
             ids=self.ids + later.ids,
             accepted=self.accepted + later.accepted,
+            log_probabilities=self.log_probabilities + later.log_probabilities,
             lossy=self.lossy + later.lossy,
         )
 

@@ -20,7 +20,7 @@ from shared.speculation.laws import DraftLaw, TargetLaw, of_row, point
 from shared.speculation.messages import Claim, Evidence, SparseLaw
 from shared.speculation.noise import Domain, word
 from shared.speculation.request import SamplingParameters
-from shared.speculation.residual import Rejected, drawn
+from shared.speculation.residual import RESIDUAL_IDS, Rejected, drawn
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,19 @@ class Verified:
 
 
 class Rejection:
-    """Judges the proposals of one answer, whose processing of rows is `chooser`'s."""
+    """Judges the proposals of one answer, whose processing of rows is `chooser`'s.
 
-    def __init__(self, parameters: SamplingParameters, chooser: Chooser, evidence: Evidence) -> None:
+    `part`: ids of the target's law that go down after a rejection.
+    """
+
+    def __init__(
+        self, parameters: SamplingParameters, chooser: Chooser, evidence: Evidence, part: int = RESIDUAL_IDS
+    ) -> None:
         self._seed = parameters.seed
         self._ends = parameters.end_ids
         self._chooser = chooser
         self._evidence = evidence
+        self._part = part
 
     def verify(self, rows: Tensor, pending: Pending, before: Sequence[int]) -> Verified:
         """The proposals that stand, and what follows them.
@@ -66,7 +72,7 @@ class Rejection:
         return stands(law.probability(token), draft, word(self._seed, position, Domain.ACCEPT))
 
     def _corrected(self, law: TargetLaw, token: int, claim: Claim, text: list[int], begin: int) -> Verified:
-        rejected = Rejected(law, self._seed, len(text))
+        rejected = Rejected(law, self._seed, len(text), self._part)
         if self._evidence is Evidence.SCALAR:
             return Verified(text[begin:], rejected)
         correction = drawn(law, _law(claim, token), self._seed, len(text))

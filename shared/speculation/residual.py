@@ -19,20 +19,28 @@ RESIDUAL_IDS = 64  # of the target's row go down after a rejection; seldom is th
 
 @dataclass(frozen=True, eq=False)
 class Rejected:
-    """A proposal at `position` was rejected, where the target's law is `law`; the device is to draw the correction."""
+    """A proposal at `position` was rejected, where the target's law is `law`; the device is to draw the correction.
+
+    `part`: how many ids of the law go down at first.
+    """
 
     law: TargetLaw
     seed: int
     position: int
+    part: int = RESIDUAL_IDS
 
-    def row(self, most: int | None = RESIDUAL_IDS) -> ResidualRow:
-        """What goes down of the law: all of it, or the `most` ids that win most easily, by the noise both ends know."""
+    def row(self) -> ResidualRow:
+        """What goes down: the ids that win most easily, by the noise that both ends know; all if they are not more."""
         ids, chances = self.law.ids, self.law.chances
-        if most is not None and len(ids) > most:
-            scores = np.log(chances) + _noise(self.seed, self.position, ids)
-            kept = np.sort(np.argpartition(-scores, most)[:most])
-            ids, chances = ids[kept], chances[kept]
-        return ResidualRow(tuple(ids.tolist()), tuple(chances.tolist()), partial=len(ids) < len(self.law.ids))
+        if len(ids) <= self.part:
+            return self.whole_row()
+        scores = np.log(chances) + _noise(self.seed, self.position, ids)
+        kept = np.sort(np.argpartition(-scores, self.part)[: self.part])
+        return ResidualRow(tuple(ids[kept].tolist()), tuple(chances[kept].tolist()), partial=True)
+
+    def whole_row(self) -> ResidualRow:
+        """The whole law."""
+        return ResidualRow(tuple(self.law.ids.tolist()), tuple(self.law.chances.tolist()))
 
 
 def residual(target: Chances, draft: Chances) -> Chances:

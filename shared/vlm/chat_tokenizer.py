@@ -1,6 +1,7 @@
 """Text and ids of a Hugging Face tokenizer, with the model's own chat template.
 
-A chat becomes exactly the ids that the stock template and tokenizer give. The one difference: where a message's text
+A chat becomes exactly the ids that the stock template, processor and tokenizer give, each run of visual tokens as one
+image token. The one difference: where a message's text
 spells a special token, such as <|im_end|>, it is read as that text and never as the token, so no text can end its
 own turn or stand for a picture.
 """
@@ -21,29 +22,40 @@ _PRIVATE_USE = range(0xF0000, 0xFFFFE)  # Unicode plane 15: no template looks fo
 
 
 class ChatTokenizer:
-    """`placeholder`: the id that the template puts where a picture goes."""
+    """`mark`: what the template puts where a picture goes. `image_id`: the token that stands for a visual token."""
 
-    def __init__(self, tokenizer: Any, placeholder: int) -> None:
+    def __init__(self, tokenizer: Any, mark: str, image_id: int) -> None:
         self._tokenizer = tokenizer
-        self._placeholder = placeholder
+        self._mark = mark
+        self._image_id = image_id
         added = tokenizer.added_tokens_decoder.values()
         # The longest first: one special token may spell the beginning of another.
-        self._specials = sorted({token.content for token in added if token.special}, key=len, reverse=True)
+        self._specials = sorted({token.content for token in added if token.special} | {mark}, key=len, reverse=True)
+        self._image: str = tokenizer.convert_ids_to_tokens(image_id)
+        self._lead = self._leading()
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`, special tokens left out; U+FFFD where a character is not complete."""
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return text
 
-    def encode(self, messages: Sequence[Message]) -> list[int]:
-        """The ids of a chat up to where the answer begins, each picture one placeholder. Raises InvalidValue."""
+    def encode(self, messages: Sequence[Message], pictures: Sequence[str]) -> list[int]:
+        """The ids of a chat up to where the answer begins. Raises InvalidValue.
+
+        `pictures`: what stands for each picture, in their order, with one image token for each run of visual tokens.
+        """
         veils = self._veils(part.text for message in messages for part in message.parts if isinstance(part, Text))
-        rendered = self._render(messages, veils)
+        pieces = self._render(messages, veils).split(self._mark)
+        if len(pieces) != len(pictures) + 1:
+            sentence = "the model's chat template does not take that many pictures there"
+            raise InvalidValue("messages", len(pictures), sentence)
+        rendered = pieces[0] + "".join(picture + piece for picture, piece in zip(pictures, pieces[1:], strict=True))
         ids = self._encode(rendered, veils)
-        pictures = sum(not isinstance(part, Text) for message in messages for part in message.parts)
-        if ids.count(self._placeholder) != pictures:
-            raise InvalidValue("messages", pictures, "the model's chat template does not take that many pictures there")
-        return ids
+        runs = sum(picture.count(self._image) for picture in pictures)
+        if ids.count(self._image_id) != runs:
+            raise InvalidValue("messages", ids.count(self._image_id), f"texts spell image tokens: there are {runs}")
+        bos = self._tokenizer.bos_token
+        return ids if bos is not None and rendered.startswith(bos) else self._lead + ids
 
     def prints(self) -> ModelPrints:
         """The fingerprints of vocabulary, special tokens and chat template."""
@@ -95,6 +107,12 @@ class ChatTokenizer:
         ids: list[int] = []
         for piece in re.split(f"([{''.join(specials)}])", rendered):
             ids += self._ids(specials.get(piece, piece), plain=piece in specials)
+        return ids
+
+    def _leading(self) -> list[int]:
+        """What the tokenizer puts before any text by itself: the processors let it, unless the template has."""
+        bare, framed = (self._tokenizer.encode("a", add_special_tokens=add) for add in (False, True))
+        ids: list[int] = framed[: len(framed) - len(bare)]
         return ids
 
     def _ids(self, text: str, *, plain: bool) -> list[int]:

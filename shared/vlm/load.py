@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,22 +18,12 @@ import torch
 
 from shared.errors import InvalidValue, ModelError
 from shared.vlm import toy
+from shared.vlm.families import FAMILIES
+from shared.vlm.family import Family
+from shared.vlm.hub_vlm import HubVlm
 from shared.vlm.parts import Parts
 from shared.vlm.port import Vlm
-from shared.vlm.qwen3_vl import Qwen3Vl
 
-
-@dataclass(frozen=True)
-class _Family:
-    """`model_class`: its name in transformers. `port`: what puts it behind the port."""
-
-    model_class: str
-    port: Callable[[Parts], Vlm]
-
-
-FAMILIES: Mapping[str, _Family] = MappingProxyType(  # by the model_type of their config
-    {"qwen3_vl": _Family("Qwen3VLForConditionalGeneration", Qwen3Vl)}
-)
 DTYPES = MappingProxyType({"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16})
 
 # Their state after a token is one sum over all tokens before it: a rejected proposal cannot be taken out again.
@@ -58,25 +47,26 @@ def load(name: str, dtype: str = "float32", device: str = "cpu") -> Vlm:
             image_processor=_load_image_processor(name),
         )
         with _or_model_error(name, "its parts do not fit together"):
-            return family.port(parts)
+            return HubVlm(parts, family)
 
 
-def _family(name: str) -> _Family:
+def _family(name: str) -> type[Family]:
     config = _read_config(name)
     kind = str(config.get("model_type"))
-    if kind in FAMILIES:
-        return FAMILIES[kind]
     supported = f"supported are {', '.join(FAMILIES)}"
     if "model_type" not in config:
         raise ModelError(f"{name}: its config names no model_type; {supported}")
     text = config.get("text_config", config)
-    layers = text.get("layer_types") or () if isinstance(text, dict) else ()
-    if kind.startswith(_RECURRENT) or not _ATTENTION.issuperset(layers):
+    text = text if isinstance(text, dict) else {}
+    kinds = (kind, str(text.get("model_type")))
+    if any(each.startswith(_RECURRENT) for each in kinds) or not _ATTENTION.issuperset(text.get("layer_types") or ()):
         raise ModelError(
             f"{name}: the family {kind} has recurrent or linear-attention layers, whose state cannot be rolled back "
             f"when a proposal is rejected; {supported}"
         )
-    raise ModelError(f"{name}: the family {kind} is not supported; {supported}")
+    if kind not in FAMILIES:
+        raise ModelError(f"{name}: the family {kind} is not supported; {supported}")
+    return FAMILIES[kind]
 
 
 def _read_config(name: str) -> Mapping[str, Any]:

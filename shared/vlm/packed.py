@@ -24,11 +24,47 @@ _UNKNOWN_TERMS = ("softcap", "s_aux", "position_bias")  # what some families add
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What the first tokens of a sequence see, and where they count, if that is not simply all before them.
+
+    `ends`: token i sees slots [0, ends[i]), i + 1 unless it looks ahead. `places`: what windows count, rising.
+    Tokens behind them see what is before them; each is one place further on, from `beyond` on.
+    """
+
+    ends: Tensor  # [tokens]
+    places: Tensor  # [tokens]
+    beyond: int
+
+    @property
+    def lasts(self) -> bool:
+        """Whether tokens behind these have another place than their slot."""
+        return self.beyond != len(self.ends)
+
+    def whole(self, tokens: int) -> int:
+        """How many of the first `tokens` see none that is not among them: a piece that sees itself is not cut."""
+        if not 0 < tokens <= len(self.ends) or int(self.ends[tokens - 1]) <= tokens:
+            return tokens
+        return int((self.ends == self.ends[tokens - 1]).nonzero()[0])
+
+    def of(self, begin: int, end: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """`ends` and `places` of the slots [begin, end)."""
+        count = len(self.ends)
+        more = torch.arange(max(begin, count), max(end, count))
+        ends = torch.cat([self.ends[begin:end], more + 1])
+        places = torch.cat([self.places[begin:end], more - count + self.beyond])
+        return ends.to(device), places.to(device)
+
+
+@dataclass(frozen=True)
 class Span:
-    """The next `count` tokens of the row belong to the sequence in `store`, right behind what it holds."""
+    """The next `count` tokens of the row belong to the sequence in `store`, right behind what it holds.
+
+    `sight`: None where each token sees all before it, or those in its layer's window.
+    """
 
     store: Store
     count: int
+    sight: Sight | None = None
 
 
 class Packed:
@@ -37,6 +73,7 @@ class Packed:
     def __init__(self, spans: Sequence[Span]) -> None:
         self._stores = [span.store for span in spans]
         self._counts = [span.count for span in spans]
+        self._sights = [span.sight for span in spans]
         self._masks: dict[tuple[int, int, int | None], Tensor] = {}  # every layer of a kind asks for the same
 
     def attend(
@@ -63,14 +100,18 @@ class Packed:
         _, heads, count, head_dim = query.shape
         _, shared_heads, slots, _ = keys.shape
         groups = heads // shared_heads
-        if 1 < count == slots and (window is None or slots <= window):  # a beginning: torch knows that mask
+        sight = self._sights[number]
+        if (
+            sight is None and 1 < count == slots and (window is None or slots <= window)
+        ):  # a beginning: torch knows that mask
             output = attention(query, keys, values, is_causal=True, scale=scaling, enable_gqa=groups > 1)
             return output.transpose(1, 2)
         if window is not None and slots >= window + count:  # the first slots are behind the window of every query
             keys, values = keys[:, :, 1 - window - count :], values[:, :, 1 - window - count :]
         # The heads that share a key/value head stand as more queries of it: no copies of keys, on any device.
         grouped = query.reshape(1, shared_heads, groups * count, head_dim)
-        mask = self._mask(number, groups, window, query, keys.shape[2]) if count > 1 else None
+        masked = count > 1 or (sight is not None and window is not None)
+        mask = self._mask(number, groups, window, query, keys.shape[2]) if masked else None
         output = attention(grouped, keys, values, attn_mask=mask, scale=scaling)
         return output.reshape(1, heads, count, -1).transpose(1, 2)
 
@@ -79,12 +120,25 @@ class Packed:
         mask = self._masks.get((number, groups, window))
         if mask is None:
             count = query.shape[2]
-            sees = torch.ones(count, slots, dtype=torch.bool, device=query.device).tril(slots - count)
-            if window is not None:
-                sees = sees.triu(slots - count + 1 - window)
+            sight = self._sights[number]
+            if sight is None:
+                sees = torch.ones(count, slots, dtype=torch.bool, device=query.device).tril(slots - count)
+                if window is not None:
+                    sees = sees.triu(slots - count + 1 - window)
+            else:
+                sees = _seen(sight, self._stores[number].length + count, count, slots, window, query.device)
             mask = query.new_zeros(count, slots).masked_fill(~sees, -torch.inf).repeat(groups, 1)
             self._masks[number, groups, window] = mask
         return mask
+
+
+def _seen(sight: Sight, end: int, count: int, slots: int, window: int | None, device: torch.device) -> Tensor:
+    """Which of the last `slots` before slot `end` each of the last `count` sees: [count, slots], boolean."""
+    ends, places = sight.of(end - slots, end, device)
+    sees = torch.arange(end - slots, end, device=device) < ends[-count:, None]
+    if window is not None:
+        sees &= places > places[-count:, None] - window
+    return sees
 
 
 def pack(model: Any, part: str = "text_config") -> None:

@@ -13,7 +13,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from shared.vlm.packed import Packed, Span
+from shared.vlm.packed import Packed, Sight, Span
 from shared.vlm.port import Block, check_blocks
 from shared.vlm.store import Store
 
@@ -55,19 +55,25 @@ Forward = Callable[[Tokens, Packed, Tensor], Tensor]
 
 
 class PackedDecoder:
-    """One answer. `prompt`: what of it enters the model. `first_position`: that of the first output token."""
+    """One answer. `prompt`: what of it enters the model. `first_position`: that of the first output token.
 
-    def __init__(self, prompt: Tokens, first_position: int) -> None:
+    Where tokens of the prompt see each other (`sight`), those of a piece that is not complete wait for the rest of it:
+    they count as taken, and enter the model in one forward.
+    """
+
+    def __init__(self, prompt: Tokens, first_position: int, sight: Sight | None = None) -> None:
         self.store = Store()
         self._prompt: Tokens | None = prompt
         self._prompt_length = len(prompt.ids)
         self._axes = len(prompt.positions)
         self._first_position = first_position
+        self._sight = sight
+        self._waiting = 0  # tokens of the prompt that are taken and not yet in the store
 
     @property
     def prompt_left(self) -> int:
         """How many tokens of the prompt have not been taken yet."""
-        return max(0, self._prompt_length - self.store.length)
+        return max(0, self._prompt_length - self.store.length - self._waiting)
 
     @property
     def length(self) -> int:
@@ -81,9 +87,16 @@ class PackedDecoder:
         if length < self.length:
             self.store.length = self._prompt_length + length
 
-    def parts(self, prompt: int, ids: Sequence[int]) -> list[Tokens]:
-        """The tokens of a block."""
+    def span(self, block: Block) -> Span:
+        """What of a block enters the model now: with what waited before, without what waits still."""
+        held = self.store.length
+        end = held + self._waiting + block.prompt + len(block.ids)
+        return Span(self.store, end - held if self._sight is None else self._sight.whole(end) - held, self._sight)
+
+    def parts(self, count: int, ids: Sequence[int]) -> list[Tokens]:
+        """The next `count` tokens to enter, `ids` the last of them."""
         parts = []
+        prompt = count - len(ids)
         if prompt and self._prompt is not None:
             parts.append(self._prompt.part(self.store.length, self.store.length + prompt))
         if ids:
@@ -94,29 +107,35 @@ class PackedDecoder:
             )
         return parts
 
-    def advance(self, tokens: int) -> None:
-        """All layers have them."""
-        self.store.length += tokens
+    def advance(self, taken: int, entered: int) -> None:
+        """`taken` tokens more are taken, and all layers have `entered` more."""
+        self._waiting += taken - entered
+        self.store.length += entered
         if not self.prompt_left:
             self._prompt = None
+            if self._sight is not None and not self._sight.lasts:
+                self._sight = None
 
 
-def step(blocks: Sequence[Block], forward: Forward) -> list[Tensor]:
-    """As the port says, for blocks of packed decoders of one model."""
+def step(blocks: Sequence[Block], forward: Forward, rows: int) -> list[Tensor]:
+    """As the port says, for blocks of packed decoders of one model, whose rows of logits are `rows` wide."""
     check_blocks(blocks)
     if not blocks:
         return []
     decoders = [_packed(block) for block in blocks]
-    parts = [decoder.parts(block.prompt, block.ids) for decoder, block in zip(decoders, blocks, strict=True)]
-    spans = [Span(d.store, block.prompt + len(block.ids)) for d, block in zip(decoders, blocks, strict=True)]
-    rows = [block.rows for block in blocks]
+    spans = [decoder.span(block) for decoder, block in zip(decoders, blocks, strict=True)]
+    parts = [d.parts(span.count, block.ids) for d, span, block in zip(decoders, spans, blocks, strict=True)]
+    counts = [block.rows for block in blocks]
     ends = accumulate(span.count for span in spans)
-    wanted = [i for end, count in zip(ends, rows, strict=True) for i in range(end - count, end)]
-    row = Tokens.join([part for each in parts for part in each])
-    logits = forward(row, Packed(spans), torch.tensor(wanted, dtype=torch.long))
-    for decoder, span in zip(decoders, spans, strict=True):
-        decoder.advance(span.count)
-    return list(torch.split_with_sizes(logits, rows))
+    wanted = [i for end, count in zip(ends, counts, strict=True) for i in range(end - count, end)]
+    entering = [span for span in spans if span.count]
+    logits = torch.zeros(0, rows)
+    if entering:
+        row = Tokens.join([part for each in parts for part in each])
+        logits = forward(row, Packed(entering), torch.tensor(wanted, dtype=torch.long))
+    for decoder, span, block in zip(decoders, spans, blocks, strict=True):
+        decoder.advance(block.prompt + len(block.ids), span.count)
+    return list(torch.split_with_sizes(logits, counts))
 
 
 def _packed(block: Block) -> PackedDecoder:

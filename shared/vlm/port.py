@@ -17,6 +17,7 @@ from torch import Tensor
 
 from shared.speculation.prints import ModelPrints
 from shared.speculation.request import Message, ModelDefaults
+from shared.vlm.places import Places
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,12 @@ class Vlm(Protocol):
 
     def see(self, prompt: Prompt) -> VisualTokens:
         """Run the vision tower over every picture of the prompt."""
+
+    def places(self, prompt: Prompt) -> Places:
+        """Which picture each visual token of the prompt belongs to, and where it sits there. Runs no forward."""
+
+    def embed(self, ids: Sequence[int]) -> Tensor:
+        """What enters the first layer for text, as `VisualTokens.features` does for what is seen: [ids, hidden]."""
 
     def begin(self, prompt: Prompt, visual: VisualTokens, kept: Sequence[int] | None = None) -> Decoder:
         """A decoder that has taken nothing yet. Runs no forward.

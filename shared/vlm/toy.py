@@ -23,6 +23,7 @@ from shared.errors import InvalidValue
 from shared.speculation.prints import ModelPrints, VocabularyPrint
 from shared.speculation.request import Message, ModelDefaults, Text
 from shared.vlm.chat import check_room, pictures_in_order
+from shared.vlm.places import Places, Tile
 from shared.vlm.port import Block, ModelInfo, Prompt, Tokenizer, VisualTokens, check_blocks
 from shared.vlm.toy_vocabulary import ASSISTANT, CONTINUES, END, IMAGE, NEVER_FIRST, PIECES, ROLE_IDS, ToyTokenizer
 
@@ -104,13 +105,21 @@ class ToyVlm:
         """A visual token is the mean colour of its cell, spread over the hidden size; the extras are a digest."""
         self.work(sum(prompt.visual_tokens))
         digest = hashlib.blake2b(digest_size=16)
-        cells = [np.zeros((0, 3))]
+        tints = [np.zeros((0, 3))]
         for picture, grid in prompt.pixels:
             digest.update(repr(picture.size).encode() + picture.tobytes())
-            cells.append(np.asarray(picture.resize(grid, Image.Resampling.BOX), dtype=np.float64).reshape(-1, 3) / 255)
+            tints.append(np.asarray(picture.resize(grid, Image.Resampling.BOX), dtype=np.float64).reshape(-1, 3) / 255)
         spread = np.sin(np.arange(1, 3 * _HIDDEN + 1)).reshape(3, _HIDDEN)
-        features = (np.concatenate(cells) @ spread).astype(np.float32)
+        features = (np.concatenate(tints) @ spread).astype(np.float32)
         return VisualTokens(torch.from_numpy(features), digest.digest())
+
+    def places(self, prompt: Prompt) -> Places:
+        """As the port says: the cells, row by row."""
+        return Places.of([[Tile(rows, columns)] for _, (columns, rows) in prompt.pixels])
+
+    def embed(self, ids: Sequence[int]) -> Tensor:
+        """As the port says: no two ids alike."""
+        return torch.sin(torch.tensor(ids)[:, None] * torch.arange(1, _HIDDEN + 1))
 
     def begin(self, prompt: Prompt, visual: VisualTokens, kept: Sequence[int] | None = None) -> ToyDecoder:
         """As the port says. Visual tokens left out lower the agreement; which ones decides where."""

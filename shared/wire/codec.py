@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message import Message as AnyMessage
 
 from shared.errors import InvalidValue
-from shared.speculation.messages import Commit, Finish, Finished, Propose, Yield
+from shared.speculation.messages import Commit, Finish, Finished, Ping, Pong, Propose, Yield
 from shared.wire import checks
 from shared.wire import codec_answer as answer
 from shared.wire import codec_session as session
@@ -35,8 +35,8 @@ __all__ = [
     "parse_response",
 ]
 
-FromDevice: TypeAlias = Open | ImageChunk | Propose | Yield | Finish | Resume
-FromEdge: TypeAlias = Opened | ImageHeld | Queued | Commit | Finished | Drain
+FromDevice: TypeAlias = Open | ImageChunk | Propose | Yield | Finish | Resume | Ping
+FromEdge: TypeAlias = Opened | ImageHeld | Queued | Commit | Finished | Drain | Pong
 
 YIELD = "yield"  # a word of Python, so the field has no attribute syntax
 
@@ -75,6 +75,8 @@ def encode_request(message: FromDevice) -> pb.VerifyRequest:
             return pb.VerifyRequest(finish=answer.encode_finish(message))
         case Resume():
             return pb.VerifyRequest(resume=session.encode_resume(message))
+        case Ping():
+            return pb.VerifyRequest(ping=pb.Ping())
         case _:
             assert_never(message)
 
@@ -94,8 +96,10 @@ def decode_request(message: pb.VerifyRequest, limits: Limits) -> FromDevice:
             return answer.decode_finish(message.finish)
         case "resume":
             return session.decode_resume(message.resume, limits)
+        case "ping":
+            return Ping()
         case _:
-            rule = "must be open, image_chunk, propose, yield, finish or resume"
+            rule = "must be open, image_chunk, propose, yield, finish, resume or ping"
             raise InvalidValue("request.payload", checks.NOT_SET, rule)
 
 
@@ -114,6 +118,8 @@ def encode_response(message: FromEdge) -> pb.VerifyResponse:
             return pb.VerifyResponse(finished=answer.encode_finished(message))
         case Drain():
             return pb.VerifyResponse(drain=answer.encode_drain(message))
+        case Pong():
+            return pb.VerifyResponse(pong=pb.Pong())
         case _:
             assert_never(message)
 
@@ -133,8 +139,10 @@ def decode_response(message: pb.VerifyResponse, limits: Limits) -> FromEdge:
             return answer.decode_finished(message.finished, limits)
         case "drain":
             return answer.decode_drain(message.drain)
+        case "pong":
+            return Pong()
         case _:
-            rule = "must be opened, image_held, queued, commit, finished or drain"
+            rule = "must be opened, image_held, queued, commit, finished, drain or pong"
             raise InvalidValue("response.payload", checks.NOT_SET, rule)
 
 

@@ -6,6 +6,8 @@ base, start, the window) only a conversation knows.
 
 from __future__ import annotations
 
+import math
+
 from shared.errors import InvalidValue
 from shared.speculation.messages import Commit, Finish, Finished, Propose, Timings, Yield
 from shared.wire import checks
@@ -80,6 +82,7 @@ def encode_commit(commit: Commit) -> pb.Commit:
         heard=commit.heard,
         admitted=commit.admitted,  # None leaves the field unset
         timings=None if commit.timings is None else _encode_timings(commit.timings),
+        log_probabilities=commit.log_probabilities,
         residual=None if commit.residual is None else encode_residual(commit.residual),
         lossy=commit.lossy,
     )
@@ -90,7 +93,7 @@ def _encode_timings(timings: Timings) -> pb.Timings:
 
 
 def decode_commit(message: pb.Commit, limits: Limits) -> Commit:
-    """A growth of the text inside the context. Log-probabilities are ignored: nothing here asks for them."""
+    """A growth of the text inside the context."""
     ids = checks.ids("commit.ids", message.ids, limits.context_length)
     start = message.start
     if start + len(ids) > limits.context_length:
@@ -104,6 +107,7 @@ def decode_commit(message: pb.Commit, limits: Limits) -> Commit:
         heard=message.heard,
         admitted=checks.position("commit.admitted", message.admitted) if message.HasField("admitted") else None,
         timings=timings,
+        log_probabilities=_decode_log_probabilities(message, len(ids)) if message.log_probabilities else (),
         residual=decode_residual(message.residual) if message.HasField("residual") else None,
         lossy=checks.within("commit.lossy", message.lossy, 0, len(ids)),
     )
@@ -139,6 +143,16 @@ def _decode_parents(message: pb.Propose, count: int) -> tuple[int, ...]:
     for at, parent in enumerate(parents):
         checks.within(f"propose.parents[{at}]", parent, 0, at)
     return parents
+
+
+def _decode_log_probabilities(message: pb.Commit, count: int) -> tuple[float, ...]:
+    """One for each id, finite."""
+    told = tuple(message.log_probabilities)
+    checks.one_each("commit.log_probabilities", told, count)
+    for at, value in enumerate(told):
+        if not -math.inf < value <= 0.0:  # also refuses NaN
+            raise InvalidValue(f"commit.log_probabilities[{at}]", value, "must be finite and at most 0")
+    return told
 
 
 def _decode_accepted(message: pb.Commit, count: int) -> tuple[int, ...]:

@@ -42,6 +42,7 @@ def encode_open(opening: Open) -> pb.Open:
         sampling=encode_wish("open.sampling", opening.sampling),
         committed=opening.committed,
         device=_encode_device(opening.device),
+        log_probabilities=opening.log_probabilities,
     )
 
 
@@ -55,6 +56,7 @@ def decode_open(message: pb.Open, limits: Limits) -> Open:
         sampling=decode_wish("open.sampling", message.sampling),
         device=_decode_device("open.device", message.device, limits),
         committed=checks.ids("open.committed", message.committed, limits.context_length),
+        log_probabilities=message.log_probabilities,
     )
 
 

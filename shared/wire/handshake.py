@@ -42,13 +42,17 @@ class DeviceProfile:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Begins an answer, or begins it again after `committed` at an edge that does not know it."""
+    """Begins an answer, or begins it again after `committed` at an edge that does not know it.
+
+    `log_probabilities`: whether commits are to say how likely the target found each id.
+    """
 
     messages: tuple[Message, ...]
     images: tuple[ImageReference, ...]
     sampling: SamplingWish
     device: DeviceProfile
     committed: tuple[int, ...] = ()
+    log_probabilities: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from shared.errors import (
     Overloaded,
     PromptTooLong,
     Superseded,
+    Unauthenticated,
     Unavailable,
     UnknownSession,
     Unsupported,
@@ -43,6 +44,7 @@ CODES: Mapping[type[CovspecError], grpc.StatusCode] = {
     ModelMismatch: grpc.StatusCode.FAILED_PRECONDITION,
     ModelError: grpc.StatusCode.FAILED_PRECONDITION,
     Unsupported: grpc.StatusCode.UNIMPLEMENTED,
+    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     UnknownSession: grpc.StatusCode.NOT_FOUND,
     Superseded: grpc.StatusCode.ABORTED,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -56,11 +58,10 @@ _NAMED: Mapping[str | bytes, type[CovspecError]] = {kind.__name__: kind for kind
 # What a bare code means. Of the classes of one code it is the first above; the rest are statuses that we never send.
 _BARE: Mapping[grpc.StatusCode, type[CovspecError]] = {
     **{code: kind for kind, code in reversed(tuple(CODES.items()))},
-    grpc.StatusCode.INTERNAL: EngineFailure,
+    grpc.StatusCode.INTERNAL: Unavailable,  # ours has a name: this is a proxy whose edge has died, or gRPC
     grpc.StatusCode.DATA_LOSS: EngineFailure,
     grpc.StatusCode.ALREADY_EXISTS: OutOfStep,
-    grpc.StatusCode.UNAUTHENTICATED: Unsupported,  # a proxy wants what this build cannot show: trying again is no use
-    grpc.StatusCode.PERMISSION_DENIED: Unsupported,
+    grpc.StatusCode.PERMISSION_DENIED: Unsupported,  # by a proxy's rule: trying again is no use
     grpc.StatusCode.CANCELLED: Unavailable,  # the stream was cut, by either end: the answer can be resumed
     grpc.StatusCode.DEADLINE_EXCEEDED: Unavailable,
     grpc.StatusCode.UNKNOWN: Unavailable,

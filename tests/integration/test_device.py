@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from device_client.client import Client
 from edge_server.engine.events import Observer, Step
 from edge_server.engine.plan import Look
+from shared.speculation.device import REST
 from shared.speculation.edge import EdgeConversation, Rules
 from shared.speculation.messages import Commit, Finished, FinishReason, Propose
 from shared.vlm.port import Vlm
@@ -78,7 +80,8 @@ async def test_a_draft_that_is_always_wrong_or_always_right_changes_nothing(pace
     assert result.figures.accepted_per_step == sum(step.stood for step in steps) / result.figures.steps
 
 
-async def test_a_device_whose_proposals_are_not_looked_at_holds_two_at_most() -> None:
+async def test_a_device_whose_proposals_are_not_looked_at_holds_two_at_most_and_rests_after_a_wrong_one() -> None:
+    opened = replace(OPENED, sampling=replace(OPENED.sampling, max_tokens=80))
     told, held, stood = EdgeConversation(Rules(16, 64, 256), (255,)), [], []
 
     def commit_one(message: FromDevice) -> Iterator[Commit | Finished]:
@@ -92,15 +95,20 @@ async def test_a_device_whose_proposals_are_not_looked_at_holds_two_at_most() ->
         stood.append(message.seen % 3 > 0)  # every third is not what was proposed
         told.commit(pending, [pending.ids[0] if stood[-1] else 255])
         yield Commit(pending.start, tuple(told.committed[-1:]), (0,), admitted=0)
-        if len(told.committed) == OPENED.sampling.max_tokens:
+        for _ in range(0 if stood[-1] else REST):  # the edge steps on while the device rests
+            if len(told.committed) < 80:
+                told.commit(told.pending(), [255])
+                yield Commit(len(told.committed) - 1, (255,), (0,), admitted=0)
+        if len(told.committed) == 80:
             yield Finished(FinishReason.LENGTH, len(told.committed))
 
     async with (
-        HostileEdge([OPENED, Commit(0, (255,), (0,), admitted=0)], commit_one) as hostile,
+        HostileEdge([opened, Commit(0, (255,), (0,), admitted=0)], commit_one) as hostile,
         device(f"127.0.0.1:{hostile.port}", toy_draft()) as client,
     ):
         result = await whole(await client.ask(asked("do you look?", temperature=1.0)))  # no draft before Opened
-    assert len(stood) == OPENED.sampling.max_tokens - 1
+    assert len(result.ids) == 80
+    assert 0 < sum(stood) < len(stood)
     assert max(held) == 2
     assert result.figures.thrown_away == result.figures.drafted - sum(stood)
 

@@ -27,6 +27,7 @@ def settings(first: int, pace: Pace) -> list[Setting]:
             hostility=rng.choice([0.0, 0.01, 0.05]),
             admitted=rng.choice([(None,), (0,), (1,), (3,), (None, 0, 1, 2, 5, 99)]),
             in_flight=rng.choice([None, 0, 1, 7]),
+            rest=rng.choice([0, 1, 5]) if pace is Pace.EAGER else 0,
             turn=rng.choice([1, 3, 8]),
         )
         for i in range(RUNS)
@@ -104,7 +105,7 @@ def test_a_proposal_beyond_the_rules_is_refused_by_name(propose: Propose, named:
     "propose", [Propose(0, 0, (1,), given=1), Propose(0, 0, (1,), 0, (0.5,)), Propose(0, 0, (1,), 0, (), (0,))]
 )
 def test_a_wish_of_another_rule_is_refused_and_not_passed_over(propose: Propose) -> None:
-    with pytest.raises(Unsupported, match="by the rule coupled|chains of ids"):
+    with pytest.raises(Unsupported, match=r"by the rule coupled|chains of ids"):
         edge().hear(propose)
 
 

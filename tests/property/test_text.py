@@ -115,6 +115,21 @@ def test_a_stop_string_is_never_shown_in_part_and_nothing_else_is_held_back(
 
 
 @LIFE
+@given(whole | broken, stops, st.integers(0, 30))
+def test_what_is_foretold_is_what_comes_and_to_ask_changes_nothing(
+    tokens: Tokens, stop: tuple[str, ...], count: int
+) -> None:
+    reader, asked = (TextStream(byte_level(tokens), stop) for _ in range(2))
+    count = min(count, len(tokens))
+    for token in range(count):
+        assert asked.push(token) == reader.push(token)
+        asked.ahead(range(token + 1, len(tokens)))
+    foretold = asked.ahead(range(count, len(tokens)))
+    rest = "".join([reader.push(token) for token in range(count, len(tokens))] + [reader.flush()])
+    assert foretold.rstrip(HALF) == rest.rstrip(HALF)
+
+
+@LIFE
 @given(whole | broken, stops, st.sets(st.integers(0, 20)), st.sets(st.integers(0, 20)), st.integers(1, 20))
 def test_an_answer_ends_where_its_text_stops_or_an_end_token_or_the_length_comes_first(
     tokens: Tokens, stop: tuple[str, ...], eos_ids: set[int], stop_ids: set[int], max_tokens: int

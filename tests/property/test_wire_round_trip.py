@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.speculation.messages import Commit, Propose
 from shared.wire.codec import (
@@ -57,11 +56,4 @@ def test_fields_of_a_newer_peer_inside_a_message_are_ignored(propose: Propose, c
     assert decode_request(request, LIMITS) == propose
     newer_commit = pb.Commit.FromString(encode_response(commit).commit.SerializeToString() + UNKNOWN)
     response = parse_response(pb.VerifyResponse(commit=newer_commit).SerializeToString())
-    assert decode_response(response, LIMITS) == commit
-
-
-@given(commits(), st.lists(st.floats(width=32), max_size=4))
-def test_log_probabilities_that_nobody_asked_for_are_ignored(commit: Commit, values: list[float]) -> None:
-    response = encode_response(commit)
-    response.commit.log_probabilities.extend(values)
     assert decode_response(response, LIMITS) == commit

@@ -18,6 +18,7 @@ from shared.speculation.request import ImageReference, Message, Part, Picture, S
 from shared.vlm.toy import ToyVlm
 from shared.wire.codec import FromDevice, FromEdge, decode_response, encode_request, parse_response
 from shared.wire.handshake import DeviceProfile, ImageChunk, Limits, Open, Opened, Resume
+from shared.wire.metadata import Metadata, bearer_metadata
 from shared.wire.statuses import error_of
 from shared.wire.v1 import verify_pb2 as pb
 
@@ -44,10 +45,11 @@ class Refusal:
 
 
 class RawDevice:
-    """A channel of its own to the edge at `address`. Use as `async with`."""
+    """A channel of its own to the edge at `address`, which says `metadata` on each stream. Use as `async with`."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, metadata: Metadata = ()) -> None:
         self.channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+        self._metadata = metadata
 
     async def __aenter__(self) -> RawDevice:
         return self
@@ -60,7 +62,7 @@ class RawDevice:
     async def stream(self, *messages: Sendable) -> RawStream:
         """A new stream that has sent `messages`."""
         verify: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = self.channel.stream_stream(_VERIFY)
-        stream = RawStream(verify())
+        stream = RawStream(verify(metadata=self._metadata))
         for message in messages:
             await stream.send(message)
         return stream
@@ -191,9 +193,9 @@ def resume(opened: Opened, seen: int) -> Resume:
     return Resume(opened.session, opened.token, seen)
 
 
-def at(server: EdgeServer) -> RawDevice:
+def at(server: EdgeServer, token: str = "") -> RawDevice:
     """A raw device at `server`."""
-    return RawDevice(f"127.0.0.1:{server.port}")
+    return RawDevice(f"127.0.0.1:{server.port}", bearer_metadata(token) if token else ())
 
 
 async def opened_at(device: RawDevice, held: list[int]) -> tuple[RawStream, Opened]:

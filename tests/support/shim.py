@@ -1,6 +1,7 @@
-"""A TCP relay in this process that stands for a bad link: it delays, stalls and cuts what passes. Not a network.
+"""A TCP relay in this process that stands for a bad link: it delays, stalls, cuts and swallows. Not a network.
 
-Bytes are never lost or reordered, as with real TCP; a cut closes both sides at once.
+Bytes are never reordered, as with real TCP; a cut closes both sides at once. Only a connection that goes dark loses
+any, and then all that come.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class Shim:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._dark: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server
 
@@ -51,6 +53,10 @@ class Shim:
             self.cuts += 1
         for writer in self._writers:
             writer.transport.abort()
+
+    def darken(self) -> None:
+        """Swallow what comes on the connections that are open now, without a word to anybody; new ones are welcome."""
+        self._dark |= self._writers
 
     def stall(self) -> None:
         """Let nothing pass until `flow`."""
@@ -96,6 +102,8 @@ class Shim:
                 await self._flowing.wait()
                 if not data:
                     break
+                if sink in self._dark:
+                    continue
                 self.bytes_up += len(data) if up else 0
                 sink.write(data)
                 await sink.drain()
@@ -106,6 +114,7 @@ class Shim:
             with suppress(asyncio.CancelledError):
                 await feeder
             self._writers.discard(sink)
+            self._dark.discard(sink)
             sink.close()
 
     async def _feed(self, source: asyncio.StreamReader, late: asyncio.Queue[tuple[float, bytes]]) -> None:

@@ -13,6 +13,8 @@ from shared.speculation.messages import (
     Finished,
     FinishReason,
     Pace,
+    Ping,
+    Pong,
     Propose,
     ResidualRow,
     Rule,
@@ -71,6 +73,7 @@ VALID: dict[str, AnyWire] = {
     "yield": encode_request(Yield(True)),
     "finish": encode_request(Finish(FinishReason.DONE)),
     "resume": encode_request(Resume(NAME, NAME, 100)),
+    "ping": encode_request(Ping()),
     "opened": encode_response(
         Opened(NAME, NAME, SamplingParameters(max_tokens=5, stop=("end",)), 20, 15, 64, (63,), 4, Pace.EAGER, 60)
     ),
@@ -79,6 +82,7 @@ VALID: dict[str, AnyWire] = {
     "commit": encode_response(Commit(97, (1, 2, 3), (1, 0), residual=ResidualRow((4, 5), (0.5, 0.25)), lossy=3)),
     "finished": encode_response(Finished(FinishReason.LENGTH, 100)),
     "drain": encode_response(Drain(5)),
+    "pong": encode_response(Pong()),
     "info": encode_info(ServerInfo("m" * 256, "f", PRINT, DIGEST, DIGEST, LIMITS, (Pace.EAGER,), (Rule.COUPLED,), "1")),
 }
 

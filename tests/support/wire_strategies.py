@@ -17,6 +17,8 @@ from shared.speculation.messages import (
     FinishReason,
     Judging,
     Pace,
+    Ping,
+    Pong,
     Propose,
     ResidualRow,
     Rule,
@@ -128,6 +130,7 @@ def opens(draw: st.DrawFn) -> Open:
         sampling=draw(wishes),
         device=draw(profiles),
         committed=draw(id_lists(20)),
+        log_probabilities=draw(st.booleans()),
     )
 
 
@@ -180,7 +183,7 @@ def proposes(draw: st.DrawFn) -> Propose:
 finishes = st.builds(Finish, st.sampled_from([FinishReason.CANCELLED, FinishReason.DONE]))
 resumes = st.builds(Resume, session=names, token=names, seen=st.integers(0, LIMITS.context_length))
 from_device: st.SearchStrategy[FromDevice] = st.one_of(
-    opens(), chunks(), proposes(), st.builds(Yield, st.booleans()), finishes, resumes
+    opens(), chunks(), proposes(), st.builds(Yield, st.booleans()), finishes, resumes, st.just(Ping())
 )
 
 
@@ -203,6 +206,9 @@ def openeds(draw: st.DrawFn) -> Opened:
     )
 
 
+told = st.floats(max_value=0.0, allow_infinity=False, allow_nan=False, width=32)
+
+
 @st.composite
 def commits(draw: st.DrawFn) -> Commit:
     """Commits of zero (an answer to Resume), one or several merged steps, the last of which may lack its own id."""
@@ -217,6 +223,7 @@ def commits(draw: st.DrawFn) -> Commit:
         heard=draw(uint32),
         admitted=draw(st.none() | ids),
         timings=draw(st.none() | st.builds(Timings, uint32, uint32)),
+        log_probabilities=tuple(draw(st.just([]) | st.lists(told, min_size=len(grown), max_size=len(grown)))),
         residual=draw(st.none() | residual_rows()),
         lossy=draw(st.integers(0, len(grown))),
     )
@@ -230,7 +237,7 @@ finisheds = st.builds(
 )
 queueds = st.builds(Queued, st.integers(1, 2**31 - 1))
 from_edge: st.SearchStrategy[FromEdge] = st.one_of(
-    openeds(), helds, queueds, commits(), finisheds, st.builds(Drain, ids)
+    openeds(), helds, queueds, commits(), finisheds, st.builds(Drain, ids), st.just(Pong())
 )
 
 limits = st.builds(

@@ -56,51 +56,57 @@ FINISH_REASON_CANCELLED: FinishReason
 FINISH_REASON_DONE: FinishReason
 
 class VerifyRequest(_message.Message):
-    __slots__ = ("open", "image_chunk", "propose", "finish", "resume")
+    __slots__ = ("open", "image_chunk", "propose", "finish", "resume", "ping")
     OPEN_FIELD_NUMBER: _ClassVar[int]
     IMAGE_CHUNK_FIELD_NUMBER: _ClassVar[int]
     PROPOSE_FIELD_NUMBER: _ClassVar[int]
     YIELD_FIELD_NUMBER: _ClassVar[int]
     FINISH_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
+    PING_FIELD_NUMBER: _ClassVar[int]
     open: Open
     image_chunk: ImageChunk
     propose: Propose
     finish: Finish
     resume: Resume
-    def __init__(self, open: _Optional[_Union[Open, _Mapping]] = ..., image_chunk: _Optional[_Union[ImageChunk, _Mapping]] = ..., propose: _Optional[_Union[Propose, _Mapping]] = ..., finish: _Optional[_Union[Finish, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., **kwargs) -> None: ...
+    ping: Ping
+    def __init__(self, open: _Optional[_Union[Open, _Mapping]] = ..., image_chunk: _Optional[_Union[ImageChunk, _Mapping]] = ..., propose: _Optional[_Union[Propose, _Mapping]] = ..., finish: _Optional[_Union[Finish, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., **kwargs) -> None: ...
 
 class VerifyResponse(_message.Message):
-    __slots__ = ("opened", "image_held", "commit", "finished", "drain", "queued")
+    __slots__ = ("opened", "image_held", "commit", "finished", "drain", "queued", "pong")
     OPENED_FIELD_NUMBER: _ClassVar[int]
     IMAGE_HELD_FIELD_NUMBER: _ClassVar[int]
     COMMIT_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
     DRAIN_FIELD_NUMBER: _ClassVar[int]
     QUEUED_FIELD_NUMBER: _ClassVar[int]
+    PONG_FIELD_NUMBER: _ClassVar[int]
     opened: Opened
     image_held: ImageHeld
     commit: Commit
     finished: Finished
     drain: Drain
     queued: Queued
-    def __init__(self, opened: _Optional[_Union[Opened, _Mapping]] = ..., image_held: _Optional[_Union[ImageHeld, _Mapping]] = ..., commit: _Optional[_Union[Commit, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., queued: _Optional[_Union[Queued, _Mapping]] = ...) -> None: ...
+    pong: Pong
+    def __init__(self, opened: _Optional[_Union[Opened, _Mapping]] = ..., image_held: _Optional[_Union[ImageHeld, _Mapping]] = ..., commit: _Optional[_Union[Commit, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., queued: _Optional[_Union[Queued, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ...) -> None: ...
 
 class Open(_message.Message):
-    __slots__ = ("protocol_version", "messages", "images", "sampling", "committed", "device")
+    __slots__ = ("protocol_version", "messages", "images", "sampling", "committed", "device", "log_probabilities")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     COMMITTED_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
+    LOG_PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     messages: _containers.RepeatedCompositeFieldContainer[Message]
     images: _containers.RepeatedCompositeFieldContainer[ImageReference]
     sampling: Sampling
     committed: _containers.RepeatedScalarFieldContainer[int]
     device: DeviceProfile
-    def __init__(self, protocol_version: _Optional[int] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageReference, _Mapping]]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., committed: _Optional[_Iterable[int]] = ..., device: _Optional[_Union[DeviceProfile, _Mapping]] = ...) -> None: ...
+    log_probabilities: bool
+    def __init__(self, protocol_version: _Optional[int] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageReference, _Mapping]]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., committed: _Optional[_Iterable[int]] = ..., device: _Optional[_Union[DeviceProfile, _Mapping]] = ..., log_probabilities: _Optional[bool] = ...) -> None: ...
 
 class Message(_message.Message):
     __slots__ = ("role", "parts")
@@ -285,6 +291,14 @@ class Resume(_message.Message):
     token: bytes
     seen: int
     def __init__(self, protocol_version: _Optional[int] = ..., session: _Optional[bytes] = ..., token: _Optional[bytes] = ..., seen: _Optional[int] = ...) -> None: ...
+
+class Ping(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Pong(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class Commit(_message.Message):
     __slots__ = ("start", "ids", "accepted", "heard", "admitted", "timings", "residual", "log_probabilities", "lossy")

@@ -39,6 +39,22 @@ def test_an_engine_that_fails_twice_is_given_up() -> None:
         patient.wait(failed, 0.1, begun=True)
 
 
+def test_an_engine_that_fails_once_after_breaks_of_the_link_is_asked_again() -> None:
+    patient = patience()
+    patient.wait(GONE, 0.0, begun=True)
+    assert patient.wait(EngineFailure("broken"), 0.1, begun=True) == 0.2
+    with pytest.raises(EngineFailure):
+        patient.wait(EngineFailure("broken"), 0.2, begun=True)
+
+
+def test_a_try_that_took_long_is_followed_by_the_next_at_once() -> None:
+    patient = patience()
+    assert patient.wait(GONE, 0.0, begun=True) == 0
+    assert patient.wait(GONE, 1.5, begun=True, lasted=1.5) == 0
+    assert patient.wait(GONE, 1.6, begun=True, lasted=0.1) == pytest.approx(0.3)
+    assert patient.wait(Overloaded("full", 3.0), 1.7, begun=True, lasted=0.1) == 3.0  # it said itself when
+
+
 def test_to_stand_in_line_is_no_lost_time_but_a_line_that_breaks_is_not_hammered_at() -> None:
     patient = patience()
     for now in range(0, 100, 5):

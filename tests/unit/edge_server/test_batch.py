@@ -126,6 +126,7 @@ def test_pictures_seen_before_are_known_by_content_and_order() -> None:
     assert seen(turned, b"red", b"blue") is not first
     assert seen(turned, b"blue", b"red") is first
     assert seen(asked, b"red", b"green") is not first
+    assert seen(replace(asked, tenant="somebody"), b"red", b"blue") is not first
     assert seen(asked) is not seen(asked)
 
 

@@ -37,14 +37,14 @@ class Speaker:
 class House:
     """Sessions over a toy engine."""
 
-    def __init__(self, steps: Steps, most: int, park_seconds: float) -> None:
+    def __init__(self, steps: Steps, most: int, park_seconds: float, share: int | None) -> None:
         self.now = 0.0
-        self.sessions = Sessions(most, park_seconds, most_waiting=2, clock=lambda: self.now)
+        self.sessions = Sessions(most, park_seconds, most_waiting=2, clock=lambda: self.now, share=share)
         self.engine = EmbeddedEngine(lambda: counted_target(steps))
         self._occupying: asyncio.Task[None] | None = None
 
-    async def open(self, stream: Speaker) -> Held:
-        ticket = self.sessions.queue()
+    async def open(self, stream: Speaker, tenant: str = "") -> Held:
+        ticket = self.sessions.queue(tenant)
         await ticket.come(_unheard)
         offers = Offers(Rules(8, 8, 256), (), monotonic)
         answer = await self.engine.open(REQUEST, offers)
@@ -63,8 +63,10 @@ class House:
 
 
 @asynccontextmanager
-async def house(steps: Steps | None = None, most: int = 2, park_seconds: float = 60.0) -> AsyncIterator[House]:
-    made = House(steps or Steps(), most, park_seconds)
+async def house(
+    steps: Steps | None = None, most: int = 2, park_seconds: float = 60.0, share: int | None = None
+) -> AsyncIterator[House]:
+    made = House(steps or Steps(), most, park_seconds, share)
     await made.engine.start()
     yield made
     await made.sessions.close_all()
@@ -213,6 +215,46 @@ async def test_a_drain_sends_the_line_away_and_lets_nobody_join_it() -> None:
         with pytest.raises(Unavailable, match="we close"):
             made.sessions.queue()
         await made.sessions.close(held)
+
+
+async def test_a_tenant_with_its_share_gives_up_its_own_parked_session_or_waits() -> None:
+    async with house(most=4, share=2) as made:
+        stream = Speaker()
+        others = await made.open(stream, "bob")
+        await made.sessions.park(others, stream)
+        mine = [await made.open(stream, "alice") for _ in range(2)]
+        with pytest.raises(Overloaded, match="this tenant has 2 answers here") as refused:
+            made.sessions.queue("alice")
+        assert refused.value.retry_after is not None
+        await made.sessions.park(mine[0], stream)
+        third = await made.open(stream, "alice")  # in the place of the one that was parked, though another is free
+        with pytest.raises(UnknownSession):
+            made.sessions.claim(mine[0].opened.session, mine[0].opened.token, stream, "alice")
+        assert made.sessions.claim(others.opened.session, others.opened.token, stream, "bob") is others
+        await made.sessions.close(third)
+        await made.open(stream, "alice")
+
+
+async def test_those_in_line_count_for_the_share_of_their_tenant() -> None:
+    async with house(most=1, share=2) as made:
+        held = await made.open(Speaker(), "bob")
+        ticket = made.sessions.queue("alice"), made.sessions.queue("alice")
+        with pytest.raises(Overloaded, match="this tenant"):
+            made.sessions.queue("alice")
+        await made.sessions.close(held)
+        for one in ticket:
+            made.sessions.release(one)
+
+
+async def test_another_tenant_cannot_claim_a_session_with_its_own_token() -> None:
+    async with house() as made:
+        stream = Speaker()
+        held = await made.open(stream, "alice")
+        token = held.opened.token
+        for name in ("bob", ""):
+            with pytest.raises(UnknownSession):
+                made.sessions.claim(held.opened.session, token, Speaker(), name)
+        assert (stream.left, held.opened.token) == (False, token)
 
 
 async def _one_that_opens(made: House) -> None:

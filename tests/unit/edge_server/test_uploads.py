@@ -125,3 +125,18 @@ async def test_who_waits_learns_why_nothing_more_comes() -> None:
 async def test_pictures_that_stop_coming_are_waited_for_only_so_long() -> None:
     with pytest.raises(OutOfStep, match=r"nothing came for 0\.01 s; 0 bytes"):
         await uploads(ONE).complete(0.01)
+
+
+async def test_a_held_picture_may_come_once_and_no_more() -> None:
+    up = uploads(ONE, kept=store(ONE))
+    up.add(ImageChunk(0, 0, ONE))
+    with pytest.raises(InvalidValue, match=r"301 bytes.*open says 300"):
+        up.add(ImageChunk(0, 0, b"x"))
+
+
+async def test_a_picture_of_one_tenant_is_unknown_to_others() -> None:
+    kept, references = store(), [ImageReference.of(ONE)]
+    Uploads(references, kept, "alice").add(ImageChunk(0, 0, ONE))
+    assert [Uploads(references, kept, name).held for name in ("alice", "bob", "")] == [(0,), (), ()]
+    digest = references[0].digest
+    assert (kept.get(digest, "alice"), kept.get(digest, "bob")) == (ONE, None)

@@ -176,6 +176,28 @@ def test_a_device_drafts_no_further_than_the_edge_last_said() -> None:
     assert conversation.wanted(0) == 16
 
 
+def test_a_device_whose_path_was_wrong_rests_while_the_edge_looks_at_none() -> None:
+    conversation = DeviceConversation(16, rest=3)
+    conversation.hear(Commit(0, (1,), (0,), admitted=0))
+    assert conversation.wanted(0) == 2  # nothing was wrong yet
+    conversation.draft(7, conversation.version)
+    assert conversation.wanted(0) == 1  # what is begun is finished
+    for start in range(1, 4):
+        conversation.hear(Commit(start, (2,), (0,), admitted=0))
+        assert conversation.wanted(0) == 0
+    conversation.hear(Commit(4, (2,), (0,), admitted=0))
+    assert conversation.wanted(0) == 2
+
+
+def test_nobody_rests_who_is_looked_at() -> None:
+    conversation = DeviceConversation(16, rest=3)
+    conversation.draft(7, conversation.version)
+    conversation.hear(Commit(0, (1,), (0,), admitted=0))
+    assert conversation.wanted(0) == 0
+    conversation.hear(Commit(1, (2,), (0,), admitted=1))
+    assert conversation.wanted(0) == 3
+
+
 @pytest.mark.parametrize(
     ("ids", "dropped"), [((1,), 0), ((1, 2, 3), 0), ((9,), 3), ((1, 9), 2), ((1, 2, 9), 1), ((1, 2, 3, 4), 0)]
 )

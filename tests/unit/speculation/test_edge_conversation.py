@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from shared.errors import CovspecError, InvalidValue, OutOfStep
-from shared.speculation.edge import EdgeConversation, Pending, Rules
+from shared.speculation.edge import EdgeConversation, Fate, Pending, Rules
 from shared.speculation.messages import Commit, Pace, Propose, Timings
 
 
@@ -182,3 +184,40 @@ def test_what_was_given_as_committed_is_not_changed() -> None:
     conversation = EdgeConversation(Rules(4, 8, 10), given)
     conversation.commit(conversation.pending(), (3,))
     assert given == [1, 2]
+
+
+def test_the_text_tells_the_fate_of_proposals_that_it_overtook() -> None:
+    conversation = EdgeConversation(Rules(window=8, max_ahead=8, rows=100))
+    conversation.commit(conversation.pending(), (1,))
+    conversation.commit(conversation.pending(), (2,))
+    conversation.hear(Propose(0, 0, (1, 7, 3)))
+    assert list(conversation.overtaken) == [Fate(2, 1)]
+    conversation.commit(conversation.pending(), (3,))
+    conversation.hear(Propose(0, 3, (4, 5)))
+    assert list(conversation.overtaken) == [Fate(2, 1)]  # behind a wrong one there is nothing to tell
+
+
+def test_what_a_step_has_verified_is_told_by_nobody_else() -> None:
+    conversation = EdgeConversation(Rules(window=8, max_ahead=8, rows=100))
+    conversation.hear(Propose(0, 0, (1, 2, 3, 4)))
+    looked_at = replace(conversation.pending(), ids=(1, 2))
+    conversation.commit(looked_at, (1, 2, 3))
+    assert list(conversation.overtaken) == [Fate(1, 1)]  # the step's own token is what was proposed
+    conversation.commit(replace(conversation.pending(), ids=()), (9,))
+    assert list(conversation.overtaken) == [Fate(1, 1), Fate(1, 0)]
+    conversation.hear(Propose(4, 4, (5,)))
+    conversation.commit(replace(conversation.pending(), ids=()), (5,))
+    assert list(conversation.overtaken) == [Fate(1, 1), Fate(1, 0), Fate(1, 1)]
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 5])
+def test_a_path_that_comes_in_pieces_has_its_fate_told_once(pieces: int) -> None:
+    text = tuple(range(1, 21))
+    conversation = EdgeConversation(Rules(window=20, max_ahead=64, rows=100), text[:1])
+    for at in range(1, 1 + pieces):
+        conversation.hear(Propose(1, 2 * at - 1, text[2 * at - 1 : 2 * at + 1]))
+        conversation.commit(replace(conversation.pending(), ids=()), text[at : at + 1])
+    for at in range(1 + pieces, 1 + 2 * pieces):
+        conversation.commit(replace(conversation.pending(), ids=()), text[at : at + 1])
+    assert sum(fate.known for fate in conversation.overtaken) == 2 * pieces
+    assert all(fate.stood == fate.known for fate in conversation.overtaken)

@@ -206,3 +206,40 @@ def test_the_answer_ends_by_ids_that_the_model_can_emit(vlm: Vlm) -> None:
     assert all(0 <= token < vlm.info.rows for token in vlm.info.defaults.eos_ids)
     assert not vlm.info.placeholder_ids & set(vlm.info.defaults.eos_ids)
     assert vlm.info.prints.vocabulary.size <= vlm.info.rows
+
+
+def test_every_visual_token_has_a_place(vlm: Vlm, images: list[Image.Image]) -> None:
+    prompt, _ = seen(vlm, images)
+    places = vlm.places(prompt)
+    counts = places.pictures.bincount(minlength=len(images)).tolist()
+    assert tuple(counts) == prompt.visual_tokens
+    assert places.pictures.tolist() == sorted(places.pictures.tolist())
+    assert places.boxes.shape == (sum(counts), 4)
+    left, top, right, bottom = places.boxes.unbind(-1)
+    assert ((left >= 0) & (left <= right) & (right <= 1) & (top >= 0) & (top < bottom) & (bottom <= 1)).all()
+
+
+def test_what_a_visual_token_stands_for_is_where_its_place_is(vlm: Vlm) -> None:
+    """Where a picture is changed, the tokens that change most are those of that place."""
+    plain = Image.new("RGB", (128, 64), "white")
+    for column, row in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        marked = plain.copy()
+        marked.paste(picture(3, 64, 32), (64 * column, 32 * row))
+        prompt, visual = seen(vlm, [marked])
+        change = (visual.features - seen(vlm, [plain])[1].features).norm(dim=-1)
+        box = vlm.places(prompt).boxes
+        middle = (box[:, :2] + box[:, 2:]) / 2
+        inside = (middle[:, 0] // 0.5 == column) & (middle[:, 1] // 0.5 == row)
+        assert inside.any()
+        assert change[inside].mean() > 2 * change[~inside].mean()
+
+
+def test_text_is_embedded_as_it_enters_the_model(vlm: Vlm) -> None:
+    some = vlm.embed(ANSWER)
+    _, visual = seen(vlm, [picture(0)])
+    assert some.shape == (len(ANSWER), visual.features.shape[1])
+    assert some.dtype == visual.features.dtype
+    assert (vlm.embed(ANSWER[::-1]).flip(0) == some).all()
+    assert torch.cdist(some, some).fill_diagonal_(1).min() > 0.01
+    some[:] = 0  # it is the caller's
+    assert (vlm.embed(ANSWER) != 0).any()

@@ -14,8 +14,8 @@ from transformers import AutoImageProcessor, AutoTokenizer, Qwen3VLForConditiona
 
 from shared.errors import ImageError, InvalidValue
 from shared.speculation.request import Message, Picture, Text
+from shared.vlm.hub_vlm import HubVlm
 from shared.vlm.port import Block, VisualTokens, Vlm
-from shared.vlm.qwen3_vl import Qwen3Vl
 from shared.vlm.single import extend, prefill
 from tests.support.models import assert_alike
 from tests.support.tiny_qwen import IMAGE_PAD, MERGE, ROWS, picture, question, tiny_folder, tiny_qwen
@@ -100,8 +100,8 @@ def test_a_prompt_has_the_stock_ids_and_pixels(chat: str) -> None:
     assert prompt.ids == tuple(inputs["input_ids"][0].tolist())
     assert len(prompt.visual_tokens) == len(images)
     if images:
-        assert (prompt.pixels.patches == inputs["pixel_values"]).all()
-        assert (prompt.pixels.grid == inputs["image_grid_thw"]).all()
+        assert (prompt.pixels.pixels["pixel_values"] == inputs["pixel_values"]).all()
+        assert (prompt.pixels.pixels["image_grid_thw"] == inputs["image_grid_thw"]).all()
 
 
 @pytest.mark.parametrize("chat", CHATS)
@@ -193,7 +193,7 @@ def test_deepstack_matters() -> None:
 
 def test_a_stale_rope_delta_on_the_model_changes_nothing() -> None:
     vlm = tiny_qwen()
-    assert isinstance(vlm, Qwen3Vl)
+    assert isinstance(vlm, HubVlm)
     prompt = vlm.prepare(question("what?", 1), [picture(0)])
     visual = vlm.see(prompt)
     decoder, first = prefill(vlm, prompt, visual)
@@ -209,7 +209,7 @@ def test_a_stale_rope_delta_on_the_model_changes_nothing() -> None:
 
 def test_a_prompt_leaves_nothing_on_the_model() -> None:
     vlm = tiny_qwen()
-    assert isinstance(vlm, Qwen3Vl)
+    assert isinstance(vlm, HubVlm)
     prompt = vlm.prepare(question("what?", 1), [picture(0)])
     extend(vlm, prefill(vlm, prompt, vlm.see(prompt))[0], ANSWER)
     assert vlm._model.model.rope_deltas is None
@@ -261,11 +261,12 @@ def test_a_template_that_refuses_a_chat_is_heard() -> None:
 
 def with_template(template: str) -> Vlm:
     """The tiny model with another chat template."""
-    from shared.vlm.parts import Parts  # only here
+    from shared.vlm.families.qwen3_vl import Qwen3Vl  # only here
+    from shared.vlm.parts import Parts
 
     tokenizer = AutoTokenizer.from_pretrained(tiny_folder())
     tokenizer.chat_template = template
-    return Qwen3Vl(Parts("tiny", Stock().model, tokenizer, stock().processor))  # a model of its own: it is changed
+    return HubVlm(Parts("tiny", Stock().model, tokenizer, stock().processor), Qwen3Vl)  # a model of its own
 
 
 def test_the_model_is_described_as_its_folder_says() -> None:

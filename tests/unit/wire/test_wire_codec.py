@@ -15,6 +15,8 @@ from shared.speculation.messages import (
     FinishReason,
     Judging,
     Pace,
+    Ping,
+    Pong,
     Propose,
     Rule,
     SparseLaw,
@@ -78,6 +80,7 @@ VALUES: dict[str, Any] = {
 }
 
 REQUESTS: list[tuple[FromDevice, str]] = [
+    (Ping(), "ping {}"),
     (
         Open(
             messages=(
@@ -156,6 +159,7 @@ RESPONSES: list[tuple[FromEdge, str]] = [
     (Finished(FinishReason.CANCELLED, 0), "finished { reason: FINISH_REASON_CANCELLED }"),
     (Queued(3), "queued { place: 3 }"),
     (Drain(30), "drain { seconds: 30 }"),
+    (Pong(), "pong {}"),
 ]
 
 

@@ -31,10 +31,10 @@ def test_another_protocol_is_refused_with_both_versions(path: str, version: int)
 
 def test_a_message_without_payload_is_refused() -> None:
     assert str(refused(pb.VerifyRequest())) == (
-        "request.payload is not set: must be open, image_chunk, propose, yield, finish or resume"
+        "request.payload is not set: must be open, image_chunk, propose, yield, finish, resume or ping"
     )
     assert str(refused(pb.VerifyResponse())) == (
-        "response.payload is not set: must be opened, image_held, queued, commit, finished or drain"
+        "response.payload is not set: must be opened, image_held, queued, commit, finished, drain or pong"
     )
 
 

@@ -48,6 +48,10 @@ INVALID: list[tuple[str, Any, str]] = [
     ("commit.residual.probabilities[1]", [0.5, 0.0], "is 0.0: must be above 0 and at most 1"),
     ("commit.residual.probabilities[0]", [math.nan, 0.5], "is nan: must be above 0 and at most 1"),
     ("commit.admitted", 2**31, f"is {2**31}: must be below {2**31}"),
+    ("commit.log_probabilities", [-1.0], "is 1 entries: must be empty or one for each of 3 ids"),
+    ("commit.log_probabilities[1]", [-1.0, 0.5, -1.0], "is 0.5: must be finite and at most 0"),
+    ("commit.log_probabilities[0]", [float("nan"), -1.0, -1.0], "is nan: must be finite and at most 0"),
+    ("commit.log_probabilities[2]", [-1.0, -1.0, float("-inf")], "is -inf: must be finite and at most 0"),
     (
         "finished.reason",
         0,

@@ -1,0 +1,58 @@
+"""Qwen2.5-VL: a picture keeps its sides, rounded to merged patches; M-RoPE gives tokens three positions each.
+
+Text goes on after the longer side of a picture, not after its number of tokens. Every forward is told its positions:
+the model's own `rope_deltas` is what another prompt left there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from shared.vlm.family import Family, Pixels, Shown
+from shared.vlm.packed_decoder import Tokens
+from shared.vlm.parts import Parts
+from shared.vlm.places import Tile
+
+
+class Qwen25Vl(Family):
+    """A `Qwen2_5_VLForConditionalGeneration`."""
+
+    model_class = "Qwen2_5_VLForConditionalGeneration"
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self._merge: int = self.config.vision_config.spatial_merge_size  # patches on a side of a visual token
+
+    @property
+    def placeholder_ids(self) -> frozenset[int]:
+        """Those of pictures and of video."""
+        return frozenset({self.image_id, self.config.video_token_id})
+
+    def show(self, picture: Image.Image, pictures: int) -> Shown:
+        """As a family does: the merged patches, row by row."""
+        del pictures
+        pixels = self.process(images=[picture], return_tensors="pt")
+        grid: Tensor = pixels["image_grid_thw"]
+        _, rows, columns = grid[0].tolist()
+        tile = Tile(rows // self._merge, columns // self._merge)
+        return Shown(self.image, ((tile,),), {"pixel_values": pixels["pixel_values"], "image_grid_thw": grid})
+
+    def positions(self, ids: Sequence[int], pixels: Pixels) -> Tensor:
+        """Time, row and column: [3, tokens]."""
+        sequence = torch.tensor([ids])
+        positions: Tensor
+        positions, _ = self.model.model.get_rope_index(
+            sequence,
+            mm_token_type_ids=(sequence == self.image_id).int(),
+            image_grid_thw=pixels.get("image_grid_thw"),
+        )
+        return positions[:, 0]
+
+    def text_inputs(self, row: Tokens, device: torch.device) -> dict[str, Any]:
+        """As a family does."""
+        return {"position_ids": row.positions.expand(3, -1)[:, None].to(device)}

@@ -1,0 +1,50 @@
+"""What travels beside the messages of a stream: who asks, and which answer it is about.
+
+Guarantees: a request's name that came from a peer may stand in a log as it is. Keys are HTTP/2 header names.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+Metadata: TypeAlias = tuple[tuple[str, str], ...]
+
+AUTHORIZATION = "authorization"  # RFC 6750: Bearer TOKEN
+REQUEST_KEY = "x-request-id"
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
+
+
+def new_request() -> str:
+    """A name for an answer, the same on both ends and on all its streams."""
+    return secrets.token_hex(8)
+
+
+def request_metadata(request: str) -> Metadata:
+    """What tells the edge the name of the answer."""
+    return ((REQUEST_KEY, request),)
+
+
+def bearer_metadata(token: str) -> Metadata:
+    """What tells the edge who asks."""
+    return ((AUTHORIZATION, f"Bearer {token}"),)
+
+
+def by_key(metadata: Iterable[tuple[str, str | bytes]] | None) -> Mapping[str, str]:
+    """Text values by their key, the last one where a key comes twice."""
+    return {key: value for key, value in metadata or () if isinstance(value, str)}
+
+
+def request_of(values: Mapping[str, str]) -> str | None:
+    """The name that a device gave its answer; None for none, and for one that is no name."""
+    name = values.get(REQUEST_KEY, "")
+    return name if _NAME.fullmatch(name) else None
+
+
+def bearer_of(values: Mapping[str, str]) -> str | None:
+    """The token that a device sent; None for none."""
+    found = _BEARER.fullmatch(values.get(AUTHORIZATION, ""))
+    return found[1] if found else None

@@ -1,0 +1,166 @@
+"""A link or an edge that falls silent without a word is noticed; one that is rightly silent is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from device_client.link import Link, connect
+from shared.errors import CovspecError, InvalidValue, Unavailable
+from shared.speculation.messages import Ping, Pong, Yield
+from shared.wire.codec import encode_response
+from shared.wire.handshake import Limits, Opened
+from shared.wire.ledger import Ledger
+from shared.wire.statuses import status_of
+from tests.support.hostile_edge import OPENED, HostileEdge
+from tests.support.raw_device import at, opening
+from tests.support.shim import Shim
+from tests.support.system import (
+    alone,
+    asked,
+    counted_target,
+    device,
+    drained,
+    edge,
+    eventually,
+    nothing_alive,
+    toy_draft,
+    toy_target,
+    whole,
+)
+from tests.support.toys import Steps
+
+
+async def test_a_link_that_goes_dark_in_mid_answer_is_left_for_a_new_one() -> None:
+    steps = Steps()
+    question = asked("are you there?", ignore_eos=True, max_tokens=60)
+    async with (
+        edge(lambda: counted_target(steps), max_ahead=16) as server,
+        Shim(server.port) as shim,
+        device(shim.address, toy_draft()) as client,
+    ):
+        answer = await client.ask(question)
+        pieces = answer.pieces()
+        await anext(pieces)
+        begin = monotonic()
+        shim.darken()
+        await drained(pieces)
+        assert monotonic() - begin >= 1.0  # nobody is given up earlier
+        assert answer.result is not None
+        assert answer.result.ids == alone(toy_target(), question)
+        assert answer.result.figures.reconnects == 1
+    await nothing_alive()
+
+
+async def test_an_edge_that_takes_long_is_asked_and_waited_for() -> None:
+    steps = Steps()
+    question = asked("are you thinking?", ignore_eos=True, max_tokens=60)
+    async with (
+        edge(lambda: counted_target(steps)) as server,
+        device(f"127.0.0.1:{server.port}", toy_draft()) as client,
+    ):
+        answer = await client.ask(question)
+        pieces = answer.pieces()
+        await anext(pieces)
+        steps.hold()
+        reading = asyncio.create_task(drained(pieces))
+        ledger = answer._session.recorder.ledger
+        await eventually(lambda: ledger.traffic().kind("pong").messages >= 2)
+        steps.let_go()
+        await reading
+        assert answer.result is not None
+        assert answer.result.ids == alone(toy_target(), question)
+        assert answer.result.figures.reconnects == 0
+
+
+async def test_who_does_not_read_takes_nobody_for_silent() -> None:
+    steps = Steps()
+    question = asked("slowly", ignore_eos=True, max_tokens=60)
+    async with (
+        edge(lambda: counted_target(steps), max_ahead=8) as server,
+        device(f"127.0.0.1:{server.port}", toy_draft(), drafting=False) as client,
+    ):
+        answer = await client.ask(question)
+        pieces = answer.pieces()
+        await anext(pieces)
+        until = monotonic() + 1.5  # longer than an edge may be silent
+        await eventually(lambda: monotonic() > until)
+        await drained(pieces)
+        assert answer.result is not None
+        assert answer.result.ids == alone(toy_target(), question)
+        assert answer.result.figures.reconnects == 0
+
+
+async def test_an_edge_gives_a_sign_of_life_while_it_waits_for_proposals_or_takes_a_step() -> None:
+    steps = Steps()
+    async with edge(lambda: counted_target(steps)) as server, at(server) as raw:
+        steps.hold()
+        stream = await raw.stream(opening(), Ping())
+        await stream.until(Pong)
+        await stream.until(Opened)
+        await stream.send(Ping(), Ping())  # during the prefill
+        assert [await stream.receive(), await stream.receive()] == [Pong(), Pong()]
+        steps.let_go()
+        stream.cancel()
+        await eventually(lambda: server.parked, 1)
+
+
+class Deaf(HostileEdge):
+    """Takes no stream, and says nothing."""
+
+    async def _verify(self, requests: AsyncIterator[bytes], context: Any) -> None:
+        self.streams += 1
+        async for _ in requests:
+            pass
+
+
+async def test_an_edge_that_never_takes_the_stream_is_given_up() -> None:
+    async with Deaf([]) as deaf:
+        channel = connect(f"127.0.0.1:{deaf.port}")
+        async with Link(channel, Limits(), Ledger()) as link:
+            link.post(opening())
+            with pytest.raises(Unavailable, match="has not taken the stream for"):
+                await anext(link.messages())
+        await channel.close()
+        assert deaf.streams == 1
+    await nothing_alive()
+
+
+class Refusing(HostileEdge):
+    """Refuses while the device is talking."""
+
+    async def _verify(self, requests: AsyncIterator[bytes], context: Any) -> None:
+        self.streams += 1
+        words = aiter(requests)
+        await anext(words)
+        await context.write(encode_response(OPENED).SerializeToString())
+        for _ in range(3):
+            await anext(words)
+        await context.abort(*status_of(InvalidValue("propose.ids", 7, "it is refused")))
+
+
+async def test_a_refusal_that_crosses_words_of_the_device_is_heard() -> None:
+    heard: Counter[type[CovspecError]] = Counter()
+    async with Refusing([]) as refusing:
+        address = f"127.0.0.1:{refusing.port}"
+        for _ in range(20):
+            async with device(address, toy_draft(), reconnect_seconds=0.0, drafting=False) as client:
+                answer = await client.ask(asked())
+
+                async def chatter(say: Any = answer._session.say) -> None:
+                    while True:
+                        say(Yield(True))
+                        await asyncio.sleep(0)
+
+                chatting = asyncio.create_task(chatter())
+                with pytest.raises(CovspecError) as caught:
+                    await whole(answer)
+                chatting.cancel()
+                heard[type(caught.value)] += 1
+    assert heard[InvalidValue] >= 18  # of those that gRPC hid, the device has asked a second time
+    assert refusing.streams <= 23
