@@ -14,6 +14,7 @@ from device_client.client import Client
 from device_client.config import DeviceConfig
 from device_client.local import local_pieces
 from device_client.perceive import perceive
+from device_client.provisional import Provisional
 from device_client.show import Screen
 from shared.demo.pair import draft_folder
 from shared.errors import Overloaded, Unavailable
@@ -53,9 +54,9 @@ def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
 
 async def _ask(question: Question, config: DeviceConfig, draft: Vlm, screen: Screen) -> None:
     async with Client(config, draft) as client:
+        said, provisional = "", ""
         if client.is_overheard:
             log.warning("the picture and the text travel in the clear to %s (--tls, --tls-ca)", config.edge)
-        said = False
         try:
             answer = await _reach(client, question, config)
             screen.legend()
@@ -64,13 +65,19 @@ async def _ask(question: Question, config: DeviceConfig, draft: Vlm, screen: Scr
                     match event:
                         case Queued(place):
                             screen.queued(place)
+                        case Provisional(provisional):
+                            screen.provisional(provisional)
                         case Piece():
-                            said = True
+                            said += event.text
                             screen.piece(event)
         except (Unavailable, Overloaded) as refused:
-            if said or config.fallback == "error":
+            if config.fallback != "local" or (said and not provisional):
                 raise
             screen.note(str(refused))
+            if said:
+                screen.note("the edge did not come back: the rest is the draft's own")
+                screen.end_alone(said, provisional)
+                return
             screen.note("the draft answers alone, less well than the target would")
             await _show_local(question, draft, client, screen)
             return

@@ -15,12 +15,17 @@ from types import TracebackType
 import grpc
 
 from device_client.access import Access
-from device_client.answer import Answer, DraftModel, Question
+from device_client.answer import Answer, Question
 from device_client.config import DeviceConfig
+from device_client.draft.ahead import DraftModel
+from device_client.draft.calibration import Calibration
+from device_client.draft.control import Control
+from device_client.draft.strategy import Strategy
 from device_client.figures import Recorder
 from device_client.link import server_info
 from device_client.session import EdgeSession, Route
 from shared.errors import InvalidValue, Unavailable
+from shared.speculation.device import REST, DeviceConversation
 from shared.speculation.messages import Pace
 from shared.speculation.prints import fit
 from shared.speculation.request import ImageReference
@@ -37,6 +42,7 @@ class Client:
         self.threads = resolve_threads(config.threads, draft.info.name)  # CPU threads of the draft
         self.thread = ThreadPoolExecutor(1, "draft", pin_thread, (self.threads,))
         self._config = config
+        self._calibration = Calibration()  # of the draft: what one answer teaches holds in the next
         self._vlm = draft
         self._access = Access.of(config)
         self._channel: grpc.aio.Channel = self._access.channel()
@@ -73,9 +79,8 @@ class Client:
         common = min(fit(vocabulary, info.vocabulary), self._vlm.info.rows)
         if config.window > info.limits.max_window:
             raise InvalidValue("window", config.window, f"the edge's limit is {info.limits.max_window}")
-        profile = DeviceProfile(
-            vocabulary, config.window, Pace(config.pace), client=f"covspec device-client {version('covspec')}"
-        )
+        pace = Pace(config.pace)
+        profile = DeviceProfile(vocabulary, config.window, pace, client=f"covspec device-client {version('covspec')}")
         references = tuple(ImageReference.of(data) for data in question.encoded)
         opening = Open(
             question.messages,
@@ -85,6 +90,19 @@ class Client:
             log_probabilities=question.log_probabilities,
         )
         metadata = (*self._access.metadata, *request_metadata(new_request()))
-        route = Route(self._channel, self._access.channel, config.reconnect_seconds, random.random, metadata)
-        session = EdgeSession(opening, question.encoded, info, route, Recorder(begin))
-        return Answer(question, session, DraftModel(self._vlm, self.thread, common, config.window, config.drafting))
+        resume = config.fallback != "error"
+        route = Route(
+            self._channel, self._access.channel, config.reconnect_seconds, random.random, metadata, resume=resume
+        )
+        recorder = Recorder(begin)
+        session = EdgeSession(opening, question.encoded, info, route, recorder)
+        strategy, window = Strategy(config.policy, config.prefer, config.lockstep), config.window
+        control = Control(
+            DeviceConversation(window, rest=REST if pace is Pace.EAGER else 0),
+            strategy.begin(window),
+            strategy.handing(pace),
+            self._calibration,
+            recorder.flight,
+        )
+        model = DraftModel(self._vlm, self.thread, common, config.drafting, alone=config.fallback == "local")
+        return Answer(question, session, model, control)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from cyclopts import Parameter
 
+from device_client.draft.names import PolicyName, Preference
 from shared.errors import InvalidValue
 from shared.loopback import is_loopback
 from shared.speculation.request import ModelDefaults, SamplingWish, resolve
@@ -44,11 +45,20 @@ class DeviceConfig:
     pace: Literal["eager", "thrifty", "auto"] = "eager"
     """eager: the edge never waits for drafts. thrifty: it steps only over drafts, for fewest passes. auto: as thrifty,
     and in steps that have room, and now and then."""
+    policy: PolicyName = "marginal"
+    """How far to draft. marginal: while the next token is worth more than it costs. fixed: the window. confidence,
+    adaedl, sage, average: rules of the field, see docs/drafting.md."""
+    prefer: Preference = "speed"
+    """What is dear to policy marginal beside time: battery, data, or the target's tokens (cost)."""
+    lockstep: bool = False
+    """Draft, send, and wait for the edge's word each time, as stop-and-wait systems do."""
     drafting: bool = True
     """Draft at all; --no-drafting lets the edge answer alone."""
-    fallback: Literal["error", "local"] = "error"
-    """If the edge cannot be reached, or has no place and no room in line, before the first word: fail, or answer with
-    the draft alone. Whoever has a place in line waits for it."""
+    fallback: Literal["wait", "local", "error"] = "wait"
+    """While the edge is away in the middle of an answer: wait for it, show meanwhile what the draft would say (local;
+    it is taken back when the edge returns), or fail (error). If no edge can be reached before the first word, or it has
+    no place and no room in line: local answers with the draft alone, the others fail. Whoever has a place in line waits
+    for it."""
     reconnect_seconds: float = 30.0
     """Seconds after a break, or at a full edge, without progress, after which the answer is given up. A place in the
     edge's line is progress."""

@@ -99,7 +99,7 @@ class Recorder:
     @property
     def step_seconds(self) -> float:
         """A step of the target, as last told; 0 before."""
-        return self._steps[-1] if self._steps else 0.0
+        return self.flight.step or 0.0
 
     def drafted(self, begin: float, now: float) -> None:
         """A draft forward ran from `begin` to `now`."""

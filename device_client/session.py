@@ -29,7 +29,7 @@ from shared.errors import (
     UnknownSession,
 )
 from shared.speculation.device import DeviceConversation
-from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Yield
+from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Yield
 from shared.wire.codec import FromEdge
 from shared.wire.handshake import ImageHeld, Open, Opened, Queued, Resume, ServerInfo
 from shared.wire.metadata import Metadata
@@ -42,7 +42,7 @@ class Route:
     """How to reach the edge: `first`, an open channel of somebody else's, then new ones.
 
     `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices. `metadata`: said at
-    the beginning of each stream.
+    the beginning of each stream. `resume`: whether an answer that was opened is tried for when its stream breaks.
     """
 
     first: grpc.aio.Channel
@@ -50,6 +50,14 @@ class Route:
     patience: float
     chance: Callable[[], float]
     metadata: Metadata = ()
+    resume: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The edge is away in the middle of an answer, for `reason`; the session tries to reach it again."""
+
+    reason: str
 
 
 class EdgeSession:
@@ -73,9 +81,9 @@ class EdgeSession:
         self._link: Link | None = None
 
     @property
-    def pace(self) -> Pace | None:
-        """The pace that was asked for; None: the edge's own."""
-        return self._opening.device.pace
+    def may_propose(self) -> bool:
+        """Whether there is a stream that may carry proposals now."""
+        return self._link is not None and self._may_propose
 
     def propose(self, conversation: DeviceConversation) -> None:
         """Send what the edge should hear now, if there is a stream that may carry it."""
@@ -97,8 +105,10 @@ class EdgeSession:
         if self._link is not None:
             self._link.post(message)
 
-    async def messages(self, conversation: DeviceConversation) -> AsyncGenerator[FromEdge, None]:
+    async def messages(self, conversation: DeviceConversation) -> AsyncGenerator[FromEdge | Away, None]:
         """What the edge says from the beginning to Finished. Raises what nothing can be done about.
+
+        Once an answer is opened, `Away` stands between the last word before a break and the first one after it.
 
         To close it, or to cancel who reads it, tells the edge that nothing more is wanted.
         """
@@ -118,6 +128,8 @@ class EdgeSession:
                 self._known = False
                 wait = patience.again()
             except (Unavailable, EngineFailure, Overloaded) as broken:
+                if self.opened is not None and not self._route.resume:
+                    raise
                 if self._queued:
                     patience.queued()
                 if len(conversation.committed) > length:
@@ -125,6 +137,9 @@ class EdgeSession:
                 now = monotonic()
                 wait = patience.wait(broken, now, begun=self.opened is not None, lasted=now - began)
                 _tell(broken, wait, patience)
+                if self.opened is not None and patience.failures == 1:
+                    yield Away(str(broken))
+                wait -= monotonic() - now  # whoever reads has taken its time
             await asyncio.sleep(wait)
 
     async def _stream(self, conversation: DeviceConversation, *, fresh: bool) -> AsyncGenerator[FromEdge, None]:

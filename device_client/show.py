@@ -34,6 +34,8 @@ class Screen:
         self._err = Console(stderr=True, highlight=False, soft_wrap=True)
         self._as_json = as_json
         self._stdout = sys.stdout
+        self._shown: list[Piece] = []
+        self._provisional = ""
         if isinstance(self._stdout, io.TextIOWrapper):
             self._stdout.reconfigure(errors="backslashreplace")  # a terminal of few characters is no reason to fail
 
@@ -66,6 +68,35 @@ class Screen:
         """Show a piece of the answer at once: as it is, but for a terminal coloured and without its control codes."""
         if self._as_json:
             return
+        self._shown.append(piece)
+        self._write(piece)
+
+    def provisional(self, text: str) -> None:
+        """Show, on a terminal, what the draft says while the edge is away; "" takes it back and says the rest anew."""
+        before, self._provisional = self._provisional, text
+        if self._as_json or not self._out.is_terminal:
+            return
+        if text:
+            self._write(Piece(text.removeprefix(before), Source.LOCAL))
+        elif before:
+            self._stdout.write("\n")
+            self._stdout.flush()
+            self.note("the edge is back: what the draft had said alone is taken back")
+            for piece in self._shown:
+                self._write(piece)
+
+    def end_alone(self, confirmed: str, provisional: str) -> None:
+        """End an answer whose edge did not come back: behind what it had `confirmed` stands the draft's own."""
+        if self._as_json:
+            said = {"text": confirmed + provisional, "source": "draft alone behind what is confirmed"}
+            self._stdout.write(json.dumps(said | {"confirmed": confirmed}, ensure_ascii=False) + "\n")
+            return
+        if not self._out.is_terminal:
+            self._stdout.write(provisional)
+        self._stdout.write("\n")
+        self._stdout.flush()
+
+    def _write(self, piece: Piece) -> None:
         text = piece.text
         if self._out.is_terminal:
             text = _STYLES[piece.source].render(

@@ -74,6 +74,11 @@ class DeviceConversation:
         return self._window - len(self.path)
 
     @property
+    def sent(self) -> int:
+        """How many ids of the path the edge was told and has not decided."""
+        return self._sent
+
+    @property
     def unsent(self) -> int:
         """How many ids at the end of the path the edge has not been told."""
         return len(self.path) - self._sent

@@ -153,8 +153,16 @@ class Run:
         while self.down and self.rng.random() < 0.5:  # the device takes all that wait
             commits.append(self.down.pop(0))
         for commit in commits:
-            self.device.hear(commit)
+            self.take(commit)
         self.resuming = False
+
+    def take(self, commit: Commit) -> None:
+        """The device takes a commit."""
+        self.device.hear(commit)
+
+    def committed(self, commit: Commit) -> Commit:
+        """The commit of a step as it is said."""
+        return commit
 
     def merge(self) -> None:
         self.down[0:2] = [self.down[0].merged(self.down[1])]
@@ -177,7 +185,7 @@ class Run:
         commit = self.edge.commit(pending, text[pending.start :], admitted=self.rng.choice(self.setting.admitted))
         self.step = None
         if self.connected:
-            self.down.append(commit)
+            self.down.append(self.committed(commit))
 
     def begin_draft(self) -> None:
         self.forward = Draft(self.device.committed + self.device.path, self.device.version)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 
 import pytest
@@ -47,3 +48,35 @@ def test_a_place_in_line_is_said_beside_the_answer(place: int, said: str, capsys
 
 def test_what_the_encoding_lacks_is_spelled_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown(monkeypatch, "never", Source.DRAFT, "snow ☃", encoding="ascii") == "snow \\u2603"
+
+
+def provisional_then(monkeypatch: pytest.MonkeyPatch, colour: str, *, back: bool, as_json: bool = False) -> str:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="utf-8", newline=""))
+    screen = Screen(colour, as_json=as_json)  # type: ignore[arg-type]
+    screen.piece(Piece("It is", Source.DRAFT))
+    screen.provisional(" a dog")
+    screen.provisional(" a dog.")
+    if back:
+        screen.provisional("")
+        screen.piece(Piece(" a cat.", Source.TARGET))
+    else:
+        screen.end_alone("It is", " a dog.")
+    sys.stdout.flush()
+    return raw.getvalue().decode()
+
+
+def test_what_is_redirected_never_holds_what_may_be_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert provisional_then(monkeypatch, "auto", back=True) == "It is a cat."
+    assert provisional_then(monkeypatch, "auto", back=False) == "It is a dog.\n"
+    assert json.loads(provisional_then(monkeypatch, "auto", back=False, as_json=True)) == {
+        "text": "It is a dog.",
+        "confirmed": "It is",
+        "source": "draft alone behind what is confirmed",
+    }
+
+
+def test_a_terminal_shows_what_is_provisional_dim_and_then_the_answer_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = provisional_then(monkeypatch, "always", back=True)
+    assert text.startswith("It is\x1b[2m a dog\x1b[0m\x1b[2m.\x1b[0m\nIt is\x1b[")
+    assert " a cat." in text

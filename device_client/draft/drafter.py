@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from shared.speculation.coupled import Chooser
+from shared.speculation.coupled import Choice, Chooser
 from shared.speculation.messages import agreement
 from shared.speculation.request import Message, SamplingParameters
 from shared.vlm.port import Decoder, Vlm
@@ -47,9 +47,17 @@ class Drafter:
 
     def next(self, text: Sequence[int]) -> int:
         """The token after output tokens `text`. What the cache lacks of them is taken in one block."""
+        return self._follows.choose(self._row_after(text), text)
+
+    def weigh(self, text: Sequence[int]) -> Choice:
+        """The same token, and how sure the model is of it."""
+        return self._follows.weigh(self._row_after(text), text)
+
+    @property
+    def _follows(self) -> Chooser:
         if self._chooser is None:
             raise ValueError("follow comes before next")
-        return self._chooser.choose(self._row_after(text), text)
+        return self._chooser
 
     def _row_after(self, text: Sequence[int]) -> Tensor:  # [rows]
         if not text:
