@@ -53,7 +53,7 @@ def test_one_token_follows_the_target_s_law(target: list[int], draft: list[int],
 @pytest.mark.parametrize("likeness", [0.0, 0.6, 1.0])
 def test_whole_texts_follow_the_joint_law_of_the_target(evidence: Evidence, likeness: float) -> None:
     language = Language(seed=3, ids=3, likeness=likeness, length=4)
-    joint = {(): 1.0}
+    joint: dict[tuple[int, ...], float] = {(): 1.0}
     for _ in range(language.length):
         grown: dict[tuple[int, ...], float] = {}
         for text, chance in joint.items():
