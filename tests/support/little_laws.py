@@ -30,7 +30,8 @@ class Language:
     def target(self, text: Sequence[int]) -> Chances:
         """The target's law after `text`; the last token is the end."""
         if len(text) >= self.length - 1:
-            return (np.arange(self.ids) == END).astype(np.float64)
+            ended: Chances = np.where(np.arange(self.ids) == END, 1.0, 0.0)
+            return ended
         return self._law("target", text)
 
     def draft(self, text: Sequence[int]) -> Chances:
