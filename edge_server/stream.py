@@ -135,6 +135,7 @@ class Stream:
                 digests,
                 opening.log_probabilities,
                 self._tenant,
+                opening.trace,
                 device.judging,
             )
             answer = await self._edge.engine.open(request, offers)
