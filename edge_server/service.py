@@ -23,7 +23,7 @@ from edge_server.visit import Visit, outcome_of
 from shared.errors import CovspecError, EngineFailure, Overloaded, Unavailable
 from shared.logs import REQUEST
 from shared.wire.codec import FromDevice, FromEdge, decode_request, encode_info, encode_response, parse_request
-from shared.wire.handshake import Limits, Rule, ServerInfo
+from shared.wire.handshake import Limits, ServerInfo
 from shared.wire.metadata import REQUEST_KEY, by_key, new_request, request_of
 from shared.wire.statuses import status_of
 from shared.wire.v1 import verify_pb2 as pb
@@ -194,8 +194,9 @@ def _info(edge: Edge) -> ServerInfo:
         chat_template=model.prints.chat_template,
         limits=edge.limits,
         paces=edge.engine.paces,
-        rules=(Rule.COUPLED,),
+        rules=edge.engine.rules,
         version=version("covspec"),
+        lossy=edge.lossy,
     )
 
 

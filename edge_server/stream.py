@@ -24,7 +24,7 @@ from edge_server.engine.port import Request, TargetEngine
 from edge_server.line import Ticket
 from edge_server.sessions import Held, Sessions, new_name
 from edge_server.uploads import ImageStore, Uploads, WaitingRoom
-from edge_server.wishes import common_ids, pace_of
+from edge_server.wishes import check_judging, common_ids, pace_of
 from shared.errors import CovspecError, EngineFailure, OutOfStep, Superseded
 from shared.logs import REQUEST
 from shared.speculation.edge import Rules
@@ -51,6 +51,7 @@ class Edge:
     waiting_room: WaitingRoom
     limits: Limits
     park_seconds: float
+    lossy: bool = False
 
 
 class Stream:
@@ -133,9 +134,10 @@ class Stream:
 
     async def _open(self, opening: Open) -> Held:
         info, device, limits = self._edge.engine.info, opening.device, self._edge.limits
+        check_judging(device, self._edge.engine.rules, lossy=self._edge.lossy)
         common = common_ids(info, device)
         pace = pace_of(device, self._edge.engine.paces)
-        rules = Rules(device.window, limits.max_ahead, info.rows, info.placeholder_ids)
+        rules = Rules(device.window, limits.max_ahead, info.rows, info.placeholder_ids, device.judging)
         sessions = self._edge.sessions
         ticket = self._ticket = sessions.queue(self._tenant)
         try:
@@ -155,6 +157,8 @@ class Stream:
                 digests,
                 opening.log_probabilities,
                 self._tenant,
+                opening.trace,
+                device.judging,
                 REQUEST.get(),
             )
             answer = await self._edge.engine.open(request, offers)
