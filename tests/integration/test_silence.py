@@ -164,3 +164,4 @@ async def test_a_refusal_that_crosses_words_of_the_device_is_heard() -> None:
                 heard[type(caught.value)] += 1
     assert heard[InvalidValue] >= 18  # of those that gRPC hid, the device has asked a second time
     assert refusing.streams <= 23
+    await nothing_alive()
