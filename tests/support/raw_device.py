@@ -10,7 +10,7 @@ from typing import TypeAlias, TypeVar
 
 import grpc
 
-from device_client.last_word import LastWord
+from device_client.last_word import LastWord, Status
 from edge_server.server import EdgeServer
 from shared.errors import CovspecError
 from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Propose
@@ -123,6 +123,10 @@ class RawStream:
         """Read to the end, which is none by an error."""
         while await self.receive() is not None:
             pass
+
+    async def status(self) -> Status | None:
+        """How the stream ended; None if gRPC has hidden it."""
+        return await self._last_word.heard(_SECONDS / 20)
 
     async def _first_status(self) -> Refusal:
         """What the edge says, and not what gRPC makes up if a write fails."""
