@@ -108,6 +108,8 @@ class Link:
         tasks = [self._writer, self._watcher, *filter(None, [self._reading])]
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._responses.aclose()
+        # A failed task holds its frames, and they this link with its connection, until a collector finds the circle.
+        del tasks, self._writer, self._watcher, self._reading
 
     def post(self, message: FromDevice) -> None:
         """Send `message` as soon as the link takes it. Raises InvalidValue for what no edge would take."""

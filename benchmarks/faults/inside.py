@@ -22,6 +22,7 @@ from tests.support.system import alive, alone, asked, device, edge, eventually, 
 LENGTH = 40  # of what `opening` asks for
 _TOGETHER = 6  # devices at an edge of two places
 
+Played = Callable[[str, int, random.Random], Finding]
 Scene = Callable[[EdgeServer, random.Random], Awaitable[str]]
 
 

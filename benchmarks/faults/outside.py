@@ -101,10 +101,10 @@ def disturb(fault: str, stage: Stage, times: int, strike: Fault) -> Finding:
     """Ask until `strike` has met `times` answers."""
     finding = Finding(fault)
     typical = [_ask(stage, f"undisturbed {number}") for number in range(_WARM_UP + _UNDISTURBED)][_WARM_UP:]
-    undisturbed = [outcome_of(said, truth, 0.0) for said, truth in typical]
-    assert not any(outcome.wrong for outcome in undisturbed), undisturbed
+    usual = [outcome_of(said, expected, 0.0) for said, expected in typical]
+    assert not any(outcome.wrong for outcome in usual), usual
     lasting = median(said["times"][-1] - said["began"] for said, _ in typical)
-    finding.usual = median(outcome.pause for outcome in undisturbed)
+    finding.usual = median(outcome.pause for outcome in usual)
     device, edges = stage.device.count(), stage.edges.held()
     while len(finding.hit) < times:
         stage.edges.ready()
@@ -115,7 +115,7 @@ def disturb(fault: str, stage: Stage, times: int, strike: Fault) -> Finding:
         trouble = strike(stage, before)
         time.sleep(trouble.seconds)
         trouble.mend()
-        finding.outcomes.append(outcome_of(stage.device.end(), _truth(prompt), at, trouble.seconds))
+        finding.outcomes.append(outcome_of(stage.device.end(), truth(prompt), at, trouble.seconds))
     stage.edges.ready()
     for number in range(_UNDISTURBED):  # what closed channels held is freed when others are used
         _ask(stage, f"afterwards {number}")
@@ -125,10 +125,10 @@ def disturb(fault: str, stage: Stage, times: int, strike: Fault) -> Finding:
 
 def _ask(stage: Stage, prompt: str) -> tuple[dict[str, Any], tuple[int, ...]]:
     stage.device.begin(prompt, TOKENS)
-    return stage.device.end(), _truth(prompt)
+    return stage.device.end(), truth(prompt)
 
 
-def _truth(prompt: str) -> tuple[int, ...]:
+def truth(prompt: str) -> tuple[int, ...]:
     """What the target says alone."""
     question = asked(prompt, temperature=TEMPERATURE, seed=SEED, max_tokens=TOKENS, ignore_eos=True)
     return alone(load(TARGET.partition(",")[0]), question, SEED)
@@ -147,8 +147,10 @@ def _left(stage: Stage, device: dict[str, int], edges: dict[str, int]) -> dict[s
 
 
 def killed(stage: Stage, before: list[int]) -> Trouble:
-    """SIGKILL of the edge that answers."""
-    stage.edges.kill(stage.edges.busiest_since(before))
+    """SIGKILL of the edge that answers; it comes back as soon as it can."""
+    number = stage.edges.busiest_since(before)
+    stage.edges.kill(number)
+    stage.edges.start_again(number)
     return Trouble()
 
 

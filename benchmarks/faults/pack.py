@@ -21,7 +21,7 @@ TARGET, DRAFT = "toy:seed=1,step_seconds=0.02", "toy:seed=1,agreement=0.8"
 
 
 class Pack:
-    """Edges on ports of their own. Whoever is killed comes back on its port; `ready` waits for that."""
+    """Edges on ports of their own. Who is started again comes back on its port; `ready` waits for that."""
 
     def __init__(self, count: int, host: str = "127.0.0.1", prefix: Sequence[str] = ()) -> None:
         self._host, self._prefix = host, prefix
@@ -49,10 +49,13 @@ class Pack:
         return worked.index(max(worked))
 
     def kill(self, number: int) -> None:
-        """SIGKILL, and a new one on the same port as soon as it is up."""
+        """SIGKILL."""
         process = self._edges[number].result().process
         process.kill()
         process.wait()
+
+    def start_again(self, number: int) -> None:
+        """A new one on the same port, as soon as it is up."""
         self._edges[number] = self._starter.submit(self._start, number)
 
     def stop(self, number: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import AsyncIterator
 from time import monotonic
@@ -129,6 +130,23 @@ async def test_an_edge_that_never_takes_the_stream_is_given_up() -> None:
         await channel.close()
         assert deaf.streams == 1
     await nothing_alive()
+
+
+async def test_a_stream_that_failed_lets_go_of_its_connection_without_a_collector() -> None:
+    gc.collect()
+    gc.disable()  # else a closed channel would connect again as soon as there is an edge, and stay
+    try:
+        for _ in range(3):
+            channel = connect("127.0.0.1:1")
+            async with Link(channel, Limits(), Ledger()) as link:
+                link.post(opening())
+                with pytest.raises(Unavailable):
+                    await anext(link.messages())
+            await channel.close()
+            del link, channel
+        assert not [thing for thing in gc.get_objects() if type(thing) is Link]
+    finally:
+        gc.enable()
 
 
 class Refusing(HostileEdge):
