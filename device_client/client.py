@@ -15,12 +15,20 @@ from types import TracebackType
 import grpc
 
 from device_client.access import Access
-from device_client.answer import Answer, DraftModel, Question
+from device_client.answer import Answer, Question
 from device_client.config import DeviceConfig
+from device_client.draft.ahead import DraftModel
+from device_client.draft.calibration import Calibration
+from device_client.draft.control import Control
+from device_client.draft.strategy import Strategy
 from device_client.figures import Recorder
 from device_client.link import server_info
+from device_client.prune.wish import parse_budget, parse_choice
+from device_client.reduce import Reducer
 from device_client.session import EdgeSession, Route
+from device_client.trace.trace import Trace
 from shared.errors import InvalidValue, Unavailable
+from shared.speculation.device import REST, DeviceConversation
 from shared.speculation.messages import Pace
 from shared.speculation.prints import fit
 from shared.speculation.request import ImageReference
@@ -37,7 +45,9 @@ class Client:
         self.threads = resolve_threads(config.threads, draft.info.name)  # CPU threads of the draft
         self.thread = ThreadPoolExecutor(1, "draft", pin_thread, (self.threads,))
         self._config = config
+        self._calibration = Calibration()  # of the draft: what one answer teaches holds in the next
         self._vlm = draft
+        self._reducer = Reducer(parse_choice(config.prune), parse_budget(config.keep))
         self._access = Access.of(config)
         self._channel: grpc.aio.Channel = self._access.channel()
         self._info: ServerInfo | None = None
@@ -65,17 +75,16 @@ class Client:
                 raise self._access.explained(failed) from None
         return self._info
 
-    async def ask(self, question: Question) -> Answer:
-        """Begin an answer. Raises Unavailable, ModelMismatch, InvalidValue."""
+    async def ask(self, question: Question, trace: Trace | None = None) -> Answer:
+        """Begin an answer, which `trace` is told of. Raises Unavailable, ModelMismatch, InvalidValue."""
         begin = monotonic()
         config, info = self._config, await self.info()
         vocabulary = self._vlm.info.prints.vocabulary
         common = min(fit(vocabulary, info.vocabulary), self._vlm.info.rows)
         if config.window > info.limits.max_window:
             raise InvalidValue("window", config.window, f"the edge's limit is {info.limits.max_window}")
-        profile = DeviceProfile(
-            vocabulary, config.window, Pace(config.pace), client=f"covspec device-client {version('covspec')}"
-        )
+        pace = Pace(config.pace)
+        profile = DeviceProfile(vocabulary, config.window, pace, client=f"covspec device-client {version('covspec')}")
         references = tuple(ImageReference.of(data) for data in question.encoded)
         opening = Open(
             question.messages,
@@ -83,14 +92,23 @@ class Client:
             question.sampling,
             profile,
             log_probabilities=question.log_probabilities,
+            trace=trace is not None,
         )
         metadata = (*self._access.metadata, *request_metadata(new_request()))
         resume = config.fallback != "error"
         route = Route(
             self._channel, self._access.channel, config.reconnect_seconds, random.random, metadata, resume=resume
         )
-        session = EdgeSession(opening, question.encoded, info, route, Recorder(begin))
-        alone = config.fallback == "local"
-        return Answer(
-            question, session, DraftModel(self._vlm, self.thread, common, config.window, config.drafting, alone)
+        recorder = Recorder(begin, trace=trace)
+        session = EdgeSession(opening, question.encoded, info, route, recorder)
+        strategy, window = Strategy(config.policy, config.prefer, config.lockstep), config.window
+        control = Control(
+            DeviceConversation(window, rest=REST if pace is Pace.EAGER else 0),
+            strategy.begin(window),
+            strategy.handing(pace),
+            self._calibration,
+            recorder.flight,
         )
+        alone = config.fallback == "local"
+        model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, self._reducer)
+        return Answer(question, session, model, control)

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from concurrent.futures import Executor
 
 from device_client.answer import Piece, Question, Source
-from device_client.drafter import Drafter
+from device_client.draft.drafter import Drafter
 from shared.speculation.ending import Ending, TextStream
 from shared.speculation.request import resolve
 from shared.vlm.port import Vlm

@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
-from device_client.drafter import Drafter
+from device_client.draft.drafter import Drafter
 from device_client.session import Away
 from shared.errors import CovspecError
 from shared.speculation.ending import Ending, TextStream

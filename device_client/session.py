@@ -29,7 +29,7 @@ from shared.errors import (
     UnknownSession,
 )
 from shared.speculation.device import DeviceConversation
-from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Yield
+from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Yield
 from shared.wire.codec import FromEdge
 from shared.wire.handshake import ImageHeld, Open, Opened, Queued, Resume, ServerInfo
 from shared.wire.metadata import Metadata, route_metadata
@@ -83,9 +83,9 @@ class EdgeSession:
         self._link: Link | None = None
 
     @property
-    def pace(self) -> Pace | None:
-        """The pace that was asked for; None: the edge's own."""
-        return self._opening.device.pace
+    def may_propose(self) -> bool:
+        """Whether there is a stream that may carry proposals now."""
+        return self._link is not None and self._may_propose
 
     def propose(self, conversation: DeviceConversation) -> None:
         """Send what the edge should hear now, if there is a stream that may carry it."""
@@ -95,6 +95,8 @@ class EdgeSession:
         if propose is not None:
             self._acknowledged = propose.seen
             self.recorder.flight.proposed(monotonic())
+            if self.recorder.trace is not None:
+                self.recorder.trace.proposed(propose)
             self._link.post(propose)
 
     def acknowledge(self, conversation: DeviceConversation) -> None:
@@ -175,6 +177,8 @@ class EdgeSession:
     def _begin(self, link: Link, conversation: DeviceConversation) -> None:
         conversation.reconnect()
         self.recorder.flight.new_stream()
+        if self.recorder.trace is not None:
+            self.recorder.trace.streams()
         self._acknowledged = len(conversation.committed)
         self._link = link
         self._may_propose = not self._known
@@ -189,6 +193,8 @@ class EdgeSession:
         link.upload(self._pictures)
 
     def _note(self, link: Link, message: FromEdge) -> None:
+        if self.recorder.trace is not None:
+            self.recorder.trace.heard(message)
         match message:
             case Opened():
                 if self.opened is not None:

@@ -18,7 +18,7 @@ from time import perf_counter
 import torch
 
 from benchmarks.replay.script import Recording
-from device_client.drafter import Drafter
+from device_client.draft.drafter import Drafter
 from shared.demo.pair import draft_folder, target_folder
 from shared.demo.world import HELD_OUT, KINDS, ask_kind, draw, scene
 from shared.speculation.coupled import Chooser

@@ -8,6 +8,7 @@ Order of processing, vLLM's: logit bias, repetition, frequency and presence pena
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,24 @@ from shared.speculation.request import SamplingParameters
 
 _REACHES = (1.0, 2.0, 4.0, 8.0, 16.0)  # nats below the best, within which most rows have all that masks leave
 _ROUNDING = 1e-9  # relative, more than sums of a row in two orders can differ
+MOST_GAP = 50.0  # what a gap is said to be at most: of an only candidate too
+_MASS = 30.0  # nats below the best: what lies lower has no share in a law's entropy
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A chosen token, and how sure the model was.
+
+    `gap`: between the two best scores after noise, in temperatures (at temperature 0 in logits); `runner_up`: the id
+    of the second best, None if no other could win. `entropy` (nats) and `probability` are those of the law,
+    softmax(logit / temperature) after masks, at temperature 0 softmax(logit).
+    """
+
+    token: int
+    runner_up: int | None
+    gap: float
+    entropy: float
+    probability: float
 
 
 class Chooser:
@@ -43,28 +62,56 @@ class Chooser:
 
     def scores(self, row: Tensor, before: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The ids that can win, ascending, and their noised scores: ([n], [n])."""
+        return self._noised(self._processed(row, before), before)
+
+    def weigh(self, row: Tensor, before: Sequence[int]) -> Choice:  # row: [rows]
+        """The token that `choose` takes, and how sure the model is of it."""
         logits = self._processed(row, before)
-        temperature = self._parameters.temperature
+        ids, scores = self._noised(logits, before)
+        unit = self._parameters.temperature or 1.0
+        place = int(scores.argmax())
+        best, runner_up, gap = float(scores[place]), None, MOST_GAP
+        if len(ids) > 1:
+            scores[place] = -np.inf
+            second = int(scores.argmax())
+            with np.errstate(over="ignore"):
+                runner_up, gap = int(ids[second]), min(MOST_GAP, float((best - scores[second]) / unit))
+        token = int(ids[place])
+        with np.errstate(over="ignore"):
+            law = (logits[ids] - logits[ids].max()) / unit
+            chosen = law[place]
+        law = law[law > -_MASS]
+        mass = np.exp(law)
+        total = float(mass.sum())
+        entropy = float(np.log(total) - mass @ law / total)
+        return Choice(token, runner_up, gap, max(0.0, entropy), float(np.exp(chosen) / total))
+
+    def law(self, row: Tensor, before: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The ids that can win, ascending, and how likely each does: ([n], [n])."""
+        logits, temperature = self._processed(row, before), self._parameters.temperature
         if temperature == 0:
-            ids = np.flatnonzero(logits > -np.inf)
-            return ids, logits[ids]
+            return np.array([logits.argmax()]), np.ones(1)
         ids = np.flatnonzero(logits >= logits.max() - SPAN * temperature)
         ids = self._unmasked(logits, ids[logits[ids] > -np.inf])
-        return ids, logits[ids] + temperature * gumbel(self._parameters.seed, len(before), ids)
+        mass = np.exp((logits[ids] - logits[ids].max()) / temperature)
+        return ids, mass / mass.sum()
 
-    def verify(self, rows: Tensor, pending: Sequence[int], before: Sequence[int]) -> list[int]:
+    def verify(
+        self, rows: Tensor, pending: Sequence[int], before: Sequence[int], given: Sequence[bool] = ()
+    ) -> list[int]:
         """The tokens that a step adds: the agreeing prefix of `pending`, then one of the target's own.
 
         rows: [pending + 1, rows], the logits after `before` and after each of `pending`. The result ends early with a
-        token that ends the answer.
+        token that ends the answer. `given`: those of `pending` that are taken without comparing; () for none.
         """
         if len(rows) != len(pending) + 1:
             raise ValueError(f"{len(rows)} rows for {len(pending)} proposals: there must be one row more")
         text = list(before)
         ends = self._parameters.end_ids
         best = _best(rows) if self._best_wins else [None] * len(rows)
-        for row, unmasked, proposal in zip(rows, best, (*pending, None), strict=True):
-            text.append(self._choose(row, unmasked, text))
+        free = (*given, *[False] * (len(rows) - len(given)))
+        for row, unmasked, proposal, taken in zip(rows, best, (*pending, None), free, strict=True):
+            text.append(proposal if taken and proposal is not None else self._choose(row, unmasked, text))
             if text[-1] != proposal or text[-1] in ends:
                 break
         return text[len(before) :]
@@ -75,6 +122,17 @@ class Chooser:
             return best
         ids, scores = self.scores(row, before)
         return int(ids[scores.argmax()])  # ids ascend, argmax takes the first: ties to the lowest id
+
+    def _noised(
+        self, logits: NDArray[np.float64], before: Sequence[int]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        temperature = self._parameters.temperature
+        if temperature == 0:
+            ids = np.flatnonzero(logits > -np.inf)
+            return ids, logits[ids]
+        ids = np.flatnonzero(logits >= logits.max() - SPAN * temperature)
+        ids = self._unmasked(logits, ids[logits[ids] > -np.inf])
+        return ids, logits[ids] + temperature * gumbel(self._parameters.seed, len(before), ids)
 
     def _processed(self, row: Tensor, before: Sequence[int]) -> NDArray[np.float64]:
         logits: NDArray[np.float64] = row.float().cpu().numpy().astype(np.float64)

@@ -12,7 +12,7 @@ from benchmarks.exact.plan import plan, rounds
 from benchmarks.exact.running import Lab, compare_all
 from benchmarks.held_out import held_out
 from device_client.answer import Question
-from device_client.drafter import Drafter
+from device_client.draft.drafter import Drafter
 from shared.demo.pair import draft_folder, target_folder
 from shared.demo.world import HELD_OUT, ask_kind, draw, scene
 from shared.speculation.request import Message, Picture, SamplingParameters, SamplingWish, Text

@@ -32,15 +32,6 @@ def test_rates_count_tokens_and_leave_out_the_warm_up() -> None:
     assert figures.passes_per_token == pytest.approx(3 / 12)
 
 
-def test_the_step_is_the_one_last_told() -> None:
-    recorder = Recorder(begin=0.0)
-    assert recorder.step_seconds == 0.0
-    for step_us in (30_000, 50_000):
-        recorder.committed(Commit(0, (1,), (0,), timings=Timings(step_us=step_us)), 1.0)
-    recorder.committed(Commit(0, (1,), (0,)), 2.0)
-    assert recorder.step_seconds == pytest.approx(0.05)
-
-
 def test_drafts_are_timed_from_the_first_one_on() -> None:
     recorder = Recorder(begin=10.0)
     for begin, end in ((10.5, 10.6), (10.6, 10.8), (10.8, 10.9)):

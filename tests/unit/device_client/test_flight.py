@@ -90,3 +90,59 @@ def test_proposes_of_an_older_stream_are_not_taken_for_those_of_a_new_one() -> N
     assert flight.committed(Commit(0, (7,), (0,), heard=1), 9.0) is None
     flight.proposed(10.0)
     assert flight.committed(Commit(1, (7,), (0,), heard=1, timings=Timings()), 10.5) == pytest.approx(0.5)
+
+
+def test_the_step_is_the_one_last_told_and_the_beat_is_the_time_between_two() -> None:
+    flight = Flight()
+    for number in range(8):
+        flight.proposed(number * 0.1)
+        timings = Timings(step_us=40_000 + number) if number % 4 == 0 else None
+        flight.committed(Commit(number, (7,), (0,), heard=number + 1, timings=timings), number * 0.1 + 0.05)
+    assert flight.step == pytest.approx(0.040004)
+    assert flight.beat == pytest.approx(0.1)
+
+
+def test_steps_that_were_merged_are_as_many_beats() -> None:
+    flight = Flight()
+    for number in range(4):
+        flight.committed(Commit(3 * number, (7, 7, 7), (0, 0, 0)), 0.3 * number)
+    assert flight.beat == pytest.approx(0.1)
+
+
+def sent_each(flight: Flight, seconds: float, round_trip: float, begin: float, end: float) -> None:
+    """A device that proposes now and then, an edge that steps for 100 ms, and every fourth commit with its times."""
+    now, step, number = begin, 0.1, 0
+    posted: list[float] = []
+    while now < end:
+        while (posted[-1] if posted else begin - 1) + seconds <= now - round_trip / 2:
+            posted.append(max(begin, (posted[-1] if posted else begin - seconds) + seconds))
+            flight.proposed(posted[-1])
+        arrival = now + step + round_trip / 2
+        while posted and posted[-1] + seconds < arrival:  # what is posted before the commit comes
+            posted.append(posted[-1] + seconds)
+            flight.proposed(posted[-1])
+        heard = sum(each + round_trip / 2 <= now for each in posted)
+        held = round(1e6 * (now + step - posted[heard - 1] - round_trip / 2)) if heard else 0
+        timings = Timings(100_000, held) if number % 4 == 0 else None
+        flight.committed(Commit(number, (7,), (0,), heard=heard, timings=timings), arrival)
+        number, now = number + 1, now + step
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.02, 0.3), (0.3, 0.02), (0.05, 0.15)])
+def test_a_link_that_changes_is_known_within_a_second(before: float, after: float) -> None:
+    flight = Flight()
+    sent_each(flight, 0.03, before, 10.0, 14.0)
+    assert flight.round_trip == pytest.approx(before, abs=0.03)
+    flight.new_stream()
+    sent_each(flight, 0.03, after, 20.0, 21.0)
+    assert flight.round_trip == pytest.approx(after, abs=0.03)
+
+
+def test_drafts_are_a_median_of_the_last_second() -> None:
+    flight = Flight()
+    for number in range(16):
+        flight.drafted(0.5 if number == 3 else 0.01, number * 0.02)
+    assert flight.draft == pytest.approx(0.01)
+    for number in range(6):
+        flight.drafted(0.05, 5 + number * 0.02)
+    assert flight.draft == pytest.approx(0.05)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shared.errors import InvalidValue
-from shared.speculation.coupled import Chooser
+from shared.speculation.coupled import MOST_GAP, Chooser
 from shared.speculation.noise import SPAN, gumbel
 from shared.speculation.request import SamplingParameters
 
@@ -199,3 +199,29 @@ class TestIdsThatTheModelLacks:
         assert one.choose(self.row, [1, 50, 50]) == 2
         _, scores = one.scores(self.row, [1, 50, 50])
         assert scores.tolist() == [0.0, 3.0 / 2 - 2, 1.0]
+
+
+@QUICK
+@given(coarse_rows | fine_rows, st.just(0.0) | temperatures, st.integers(0, 2**64 - 1))
+def test_what_is_weighed_is_what_is_chosen_and_how_sure(row: list[float], temperature: float, seed: int) -> None:
+    one, logits = chooser(temperature=temperature, seed=seed), torch.tensor(row)
+    weighed = one.weigh(logits, ())
+    ids, scores = one.scores(logits, ())
+    assert weighed.token == one.choose(logits, ())
+    best, *others = sorted(scores.tolist(), reverse=True)
+    if weighed.runner_up is None:
+        assert not others
+    else:
+        assert weighed.runner_up != weighed.token
+        assert scores[ids.tolist().index(weighed.runner_up)] == others[0]
+        assert weighed.gap == pytest.approx(min(MOST_GAP, (best - others[0]) / (temperature or 1)), rel=1e-6, abs=1e-9)
+    assert 0 <= weighed.entropy <= np.log(len(row)) + 1e-9
+    assert 0 <= weighed.probability <= 1 + 1e-12
+
+
+def test_entropy_and_probability_are_those_of_the_law() -> None:
+    row = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64).log()
+    weighed = chooser(temperature=1.0, seed=5).weigh(row, ())
+    law = np.array([0.1, 0.2, 0.3, 0.4])
+    assert weighed.probability == pytest.approx(law[weighed.token], rel=1e-6)
+    assert weighed.entropy == pytest.approx(-(law * np.log(law)).sum(), rel=1e-6)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_client.drafter import Drafter
+from device_client.draft.drafter import Drafter
 from shared.errors import PromptTooLong
 from shared.speculation.request import Message, SamplingParameters, Text
 from shared.vlm.toy import ToyVlm

@@ -1,0 +1,144 @@
+"""Our rule: draft on while the next token is worth more than it costs, both in seconds.
+
+A token that stands and comes in time spares the answer the rest of a target step; what it costs is the device's time,
+where that is wanted elsewhere, and what the person's prices say. Chances come from the calibration, all times from the
+stream. Nothing is fitted to a model or a link.
+
+Eager edge: it goes on without us, so a token counts only where it overtakes the edge. After a correction the edge is a
+round trip ahead, and the device gains (beat - draft) on it with each token.
+Thrifty edge: it waits for us, so the classical rule holds: on while chance / expected tokens > added / whole time
+(notes of the field call it the marginal rule of speculative decoding; the optimum of a ratio of sums).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from device_client.draft.policy import WORDS_A_STEP, Handing, Lesson, Move, View, handed
+
+PROBE_AFTER = 32  # commits without a draft, after which one path is drafted all the same; doubles to
+PROBE_AT_MOST = 256
+_OVERDUE = 0.25  # of a beat: how soon a commit is taken to come that should have come already
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What is dear. `device`: seconds of answer that a second of drafting must bring. `wasted`: what a proposal costs
+    that does not stand, in beats. `word`: seconds that a message costs the edge; `words`: most messages in a step.
+    """
+
+    device: float = 0.0
+    wasted: float = 0.0
+    word: float = 0.0005
+    words: int = WORDS_A_STEP
+
+
+PRICES = {
+    "speed": Prices(),
+    "battery": Prices(device=0.5),
+    "data": Prices(wasted=0.05, word=0.005, words=2),
+    "cost": Prices(wasted=1.0),
+}
+
+
+class Marginal:
+    """As the module says."""
+
+    def __init__(self, prices: Prices = Prices()) -> None:
+        self._prices = prices
+        self._undrafted = 0  # commits since a path was drafted last
+        self._probe_after = PROBE_AFTER
+        self._probing = False
+
+    def propose(self, view: View) -> Move:
+        """As the port says. QUIET if not even a whole path would be worth it."""
+        if view.times.known is None:
+            return handed(view, more=True, words=self._prices.words)
+        if view.handing is Handing.STREAM:
+            return self._streamed(view)
+        return self._held(view)
+
+    def learn(self, lesson: Lesson) -> None:
+        """Count what was not drafted for the next probe."""
+        self._probing = False
+        if lesson.decided:
+            self._undrafted = 0
+        else:
+            self._undrafted += 1
+
+    def _streamed(self, view: View) -> Move:
+        chance = math.prod(view.chances)
+        gain = self._gain(view, chance)
+        if gain <= 0 and not view.path and self._due_for_a_probe():
+            self._probing = True
+        more = self._probing or (gain > 0 and not self._in_the_way(view, chance))
+        if not more and not view.path and view.room > 0 and gain <= 0:
+            return Move.QUIET
+        return handed(view, more=more, words=self._prices.words)
+
+    def _gain(self, view: View, chance: float) -> float:
+        """Seconds that going on brings: the best over how far to go on, of what stands less what it costs.
+
+        The edge alone would say token number k of the path by (k - 1) beats after its last commit began its way.
+        """
+        known = view.times.known
+        assert known is not None
+        draft, beat, round_trip = known
+        if beat <= draft:
+            return -math.inf
+        since, length = view.now - view.heard_at, len(view.path)
+        spared, price = beat - draft, self._prices.device * draft
+        lag = since + round_trip + draft - length * beat  # of the first token behind the edge
+        idle = max(0, math.ceil(lag / spared)) if lag > 0 else 0  # tokens that come too late to count
+        net, best = -self._prices.word, -math.inf
+        for number in range(view.room):
+            chance *= view.typical
+            if number >= idle:
+                net += chance * spared
+            net -= price + self._prices.wasted * (1 - chance) * beat
+            best = max(best, net)
+        return best
+
+    def _in_the_way(self, view: View, chance: float) -> bool:
+        """Whether a correction will likely come while the forward runs: it would have to wait for its end.
+
+        To wait costs the device the time until the commit, if the path stands; not to wait the time after it, if not.
+        """
+        known = view.times.known
+        assert known is not None
+        draft, beat, _ = known
+        if not view.path:
+            return False
+        due = view.heard_at + beat - view.now
+        if due <= 0:
+            due = _OVERDUE * beat
+        return due < draft and chance * due < (1 - chance) * (draft - due)
+
+    def _held(self, view: View) -> Move:
+        """On while the chance of the next token, of the tokens expected, exceeds its share of the round's time."""
+        known = view.times.known
+        assert known is not None
+        draft, _, round_trip = known
+        step = view.times.step or 0.0
+        expected, chance = 1.0, math.prod(view.chances[: view.sent])
+        for each in view.chances[view.sent :]:
+            chance *= each
+            expected += chance
+        chance *= view.typical
+        waiting = view.sent > 0 and view.handing is Handing.HOLD
+        free = waiting and view.now - view.said_at + draft < step  # the edge is busy: time is not lost
+        whole = view.unsent * draft + round_trip + step
+        price = self._prices.device * draft + self._prices.wasted * (1 - chance) * step
+        worth = chance * step > price if free else chance * whole > expected * (draft + price)
+        if not view.path and not worth and self._due_for_a_probe():
+            self._probing = True
+        if not view.path and view.room > 0 and not (worth or self._probing):
+            return Move.QUIET
+        return handed(view, more=worth or (self._probing and not view.path), words=self._prices.words)
+
+    def _due_for_a_probe(self) -> bool:
+        if self._undrafted < self._probe_after:
+            return False
+        self._undrafted, self._probe_after = 0, min(PROBE_AT_MOST, 2 * self._probe_after)
+        return True

@@ -1,0 +1,8 @@
+"""The names by which a person chooses. Light to import: the command line's help needs them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+PolicyName = Literal["marginal", "fixed", "confidence", "adaedl", "sage", "average"]
+Preference = Literal["speed", "battery", "data", "cost"]
