@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from device_client.config import STDIN, DeviceConfig, PictureOptions, SamplingOptions
+from device_client.config import STDIN, DeviceConfig, PictureOptions, SamplingOptions, ShowOptions
 from device_client.endpoint.config import EndpointConfig
 from shared.command_line import run
 from shared.errors import InvalidValue
@@ -22,16 +22,15 @@ app = App(
 )
 
 Flag = Annotated[bool, Parameter(negative=())]
-Colour = Literal["auto", "always", "never"]
 
 
 @app.command
 def ask(
     *image_and_prompt: Annotated[str, Parameter(name="IMAGE... PROMPT", negative=())],
     pictures: PictureOptions = PictureOptions(),  # noqa: B008 - frozen
+    show: ShowOptions = ShowOptions(),  # noqa: B008 - frozen
     json: Flag = False,
-    color: Colour = "auto",
-    verbose: Flag = False,
+    trace: Path | None = None,
     config: DeviceConfig = DeviceConfig(),  # noqa: B008 - frozen
     sampling: SamplingOptions = SamplingOptions(),  # noqa: B008 - frozen
 ) -> int:
@@ -46,10 +45,8 @@ def ask(
         Picture files, - for stdin (before any option), or URLs with --allow-url; and last the question.
     json
         Print one JSON object with text, ids and figures instead of the streamed text.
-    color
-        Tell by colour what the edge had to say itself; auto: on a terminal.
-    verbose
-        Say on stderr what runs here and there, and each try after a break.
+    trace
+        File for a timeline of both ends, to open in Perfetto or chrome://tracing.
     """
     if not image_and_prompt or not image_and_prompt[-1].strip():
         raise InvalidValue("PROMPT", "", "say what you want to know: device-client ask IMAGE... PROMPT")
@@ -59,8 +56,8 @@ def ask(
     from device_client.show import Screen
 
     sources = Sources(image_and_prompt[:-1], pictures)
-    wanted = Wanted(sources, image_and_prompt[-1], sampling.wish(), verbose)
-    return answer_on(wanted, config, Screen(color, as_json=json))
+    wanted = Wanted(sources, image_and_prompt[-1], sampling.wish(), show.verbose, trace)
+    return answer_on(wanted, config, Screen(show.color, as_json=json))
 
 
 @app.command
@@ -68,8 +65,7 @@ def chat(
     *image: Annotated[str, Parameter(name="IMAGE...", negative=())],
     system: str = "",
     pictures: PictureOptions = PictureOptions(),  # noqa: B008 - frozen
-    color: Colour = "auto",
-    verbose: Flag = False,
+    show: ShowOptions = ShowOptions(),  # noqa: B008 - frozen
     config: DeviceConfig = DeviceConfig(),  # noqa: B008 - frozen
     sampling: SamplingOptions = SamplingOptions(),  # noqa: B008 - frozen
 ) -> int:
@@ -81,23 +77,19 @@ def chat(
         Pictures for the first question.
     system
         How the model is to be.
-    color
-        Tell by colour what the edge had to say itself; auto: on a terminal.
-    verbose
-        Say on stderr what runs here and there, and each try after a break.
     """
     from device_client.ask import Sources  # heavy, as above
     from device_client.show import Screen
     from device_client.talk import Habits, talk_on
 
-    habits = Habits(sampling.wish(), system, pictures.allow_url, verbose)
-    return talk_on(Sources(image, pictures), habits, config, Screen(color, as_json=False))
+    habits = Habits(sampling.wish(), system, pictures.allow_url, show.verbose)
+    return talk_on(Sources(image, pictures), habits, config, Screen(show.color, as_json=False))
 
 
 @app.command
 def doctor(
     *,
-    color: Colour = "auto",
+    color: Literal["auto", "always", "never"] = "auto",
     config: DeviceConfig = DeviceConfig(),  # noqa: B008 - frozen
 ) -> int:
     """Check the edge, the fit of the two models and the link, and measure what speed is to be expected and why.

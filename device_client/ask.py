@@ -19,6 +19,8 @@ from device_client.pictures import clipboard_picture, read_picture
 from device_client.provisional import Provisional
 from device_client.show import FRAME_SECONDS, Screen
 from device_client.start import loaded, log_to
+from device_client.trace.trace import Trace
+from device_client.trace.trace_file import traced
 from shared.errors import Overloaded, Unavailable
 from shared.speculation.request import SamplingWish
 from shared.vlm.port import Vlm
@@ -48,6 +50,7 @@ class Wanted:
     prompt: str
     sampling: SamplingWish
     verbose: bool = False
+    trace: Path | None = None
 
 
 def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
@@ -55,14 +58,15 @@ def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
     log_to(screen, verbose=wanted.verbose)
     question = Chat().asked(wanted.prompt, wanted.pictures.read()).question(wanted.sampling)
     config, draft = loaded(config, screen)
-    uvloop.run(_ask(question, config, draft, screen))
+    with traced(wanted.trace) as trace:
+        uvloop.run(_ask(question, config, draft, screen, trace))
     return 0
 
 
-async def _ask(question: Question, config: DeviceConfig, draft: Vlm, screen: Screen) -> None:
+async def _ask(question: Question, config: DeviceConfig, draft: Vlm, screen: Screen, trace: Trace | None) -> None:
     async with Client(config, draft) as client:
         warn_if_overheard(client, config)
-        await show_answer(client, question, config, screen, [])
+        await show_answer(client, question, config, screen, [], trace)
 
 
 def warn_if_overheard(client: Client, config: DeviceConfig) -> None:
@@ -72,12 +76,17 @@ def warn_if_overheard(client: Client, config: DeviceConfig) -> None:
 
 
 async def show_answer(
-    client: Client, question: Question, config: DeviceConfig, screen: Screen, said: list[str]
+    client: Client,
+    question: Question,
+    config: DeviceConfig,
+    screen: Screen,
+    said: list[str],
+    trace: Trace | None = None,
 ) -> None:
     """Ask, and show what comes; `said` gets its text piece by piece. Raises what ends the answer early."""
     provisional = ""
     try:
-        answer = await _reach(client, question, config)
+        answer = await _reach(client, question, config, trace)
         screen.legend()
         async with aclosing(answer.events()) as events, _followed(answer, screen):
             async for event in events:
@@ -126,12 +135,12 @@ async def _followed(answer: Answer, screen: Screen) -> AsyncIterator[None]:
         await asyncio.wait([following])
 
 
-async def _reach(client: Client, question: Question, config: DeviceConfig) -> Answer:
+async def _reach(client: Client, question: Question, config: DeviceConfig, trace: Trace | None) -> Answer:
     log.info("draft %s, threads %d, window %d, pace %s", config.draft, client.threads, config.window, config.pace)
     try:
         info = await client.info()
         log.info("edge %s: %s (%s), %s", config.edge, info.model, info.family, info.limits)
-        return await client.ask(question)
+        return await client.ask(question, trace)
     except Unavailable as gone:
         raise Unavailable(f"the edge {config.edge} cannot be reached: {str(gone).strip()}") from None
 

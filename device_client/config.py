@@ -115,6 +115,17 @@ class PictureOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
+class ShowOptions:
+    """What is shown, and how."""
+
+    color: Literal["auto", "always", "never"] = "auto"
+    """Tell by colour what the edge had to say itself; auto: on a terminal."""
+    verbose: Annotated[bool, Parameter(negative=())] = False
+    """Say on stderr what runs here and there, and each try after a break."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class SamplingOptions:
     """How the answer is sampled; what is not said is the target's own default."""
 

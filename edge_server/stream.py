@@ -134,6 +134,7 @@ class Stream:
                 digests,
                 opening.log_probabilities,
                 self._tenant,
+                opening.trace,
             )
             answer = await self._edge.engine.open(request, offers)
         except BaseException:

@@ -6,7 +6,7 @@ owns the model. It does not know the conversation or the wire.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from PIL import Image
@@ -19,18 +19,32 @@ from shared.vlm.port import Decoder, Vlm
 from shared.vlm.single import extend, prefill
 
 
-class Drafter:
-    """Drafts for one answer with `vlm`, which it does not own."""
+def _nobody(stage: str) -> None:
+    """Nobody wants to know."""
 
-    def __init__(self, vlm: Vlm, messages: Sequence[Message], images: Sequence[Image.Image]) -> None:
+
+class Drafter:
+    """Drafts for one answer with `vlm`, which it does not own. `begins` is told what it turns to; "": it is ready."""
+
+    def __init__(
+        self,
+        vlm: Vlm,
+        messages: Sequence[Message],
+        images: Sequence[Image.Image],
+        begins: Callable[[str], None] = _nobody,
+    ) -> None:
         self._vlm = vlm
+        begins("prompt")
         self._prompt = vlm.prepare(messages, images)
         self._held: list[int] = []
+        begins("vision tower")
         visual = vlm.see(self._prompt)
+        begins("draft prefill")
         self._decoder: Decoder
         self._decoder, rows = prefill(vlm, self._prompt, visual)
         self._first_row: Tensor = rows[-1]
         self._chooser: Chooser | None = None
+        begins("")
         self.prompt_tokens = len(self._prompt.ids)
         self.visual_tokens = sum(self._prompt.visual_tokens)
 

@@ -79,6 +79,12 @@ class Offers:
             taken = replace(pending, ids=pending.ids[:most])
             return Offer(taken, tuple(self._conversation.committed), self._heard_at, len(pending.ids))
 
+    @property
+    def newest(self) -> tuple[int, float]:
+        """How many Proposes this stream has brought, and when the newest of them was heard."""
+        with self._lock:
+            return self._conversation.heard, self._heard_at
+
     def overtaken(self) -> list[Fate]:
         """What became of proposals that no step has verified, since this was last asked."""
         with self._lock:

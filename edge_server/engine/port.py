@@ -14,9 +14,10 @@ from PIL import Image
 from edge_server.engine.offers import Offers
 from shared.speculation.messages import Commit, Finished, FinishReason, Pace
 from shared.speculation.request import Message, SamplingParameters, SamplingWish
+from shared.speculation.traced import Traced
 from shared.vlm.port import ModelInfo
 
-News: TypeAlias = Commit | Finished
+News: TypeAlias = Commit | Finished | Traced
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Request:
     """What an engine answers. `committed`: tokens of the answer that stand already. `seed`: if the wish has none.
 
     `digests`: one for each image, by which an engine may know it again for the same `tenant`; () if it is not to.
-    `log_probabilities`: commits are to have them.
+    `log_probabilities`: commits are to have them. `trace`: the news are to tell when what was done.
     """
 
     messages: tuple[Message, ...]
@@ -36,6 +37,7 @@ class Request:
     digests: tuple[bytes, ...] = ()
     log_probabilities: bool = False
     tenant: str = ""
+    trace: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from edge_server.engine.cost import Experience, Survival
+from edge_server.engine.journal import Journal
 from edge_server.engine.offers import Offer, Offers
 from edge_server.engine.port import News, Request, Terms
 from shared.errors import CovspecError, EngineFailure, InvalidValue
@@ -55,7 +56,7 @@ class Session:
     """The state of one answer. `deliver` takes its news, or the error that ended it, on any thread.
 
     `verdict`: the batch's, told to the device with each commit. `probed`: the step that looked at a proposal of it
-    last that was not worth it; the batch's, too. `served`: kept by who gives turns.
+    last that was not worth it; the batch's, too. `served`: kept by who gives turns. `journal`: if the device asked.
     """
 
     vlm: Vlm
@@ -68,6 +69,7 @@ class Session:
     verdict: Verdict = NO_VERDICT
     probed: int = 0
     served: Served = NEVER
+    journal: Journal | None = None
     parked: bool = False
     ended: Finished | EngineFailure | None = None
     _decoder: Decoder | None = None
@@ -171,11 +173,15 @@ class Session:
         tokens, reason = self._until_end(verified)
         told = log_probabilities(rows, tokens) if self.request.log_probabilities else ()
         commit = self.offers.commit(offer, tokens, seconds, self.verdict.admitted, told)
+        if self.journal is not None:
+            self.journal.chose(commit.accepted[0])
         self.survival.saw(len(proposals), commit.accepted[0])
         for fate in self.offers.overtaken():
             self.survival.saw(fate.known, fate.stood)
         work.block.decoder.truncate(offer.pending.start + commit.accepted[0])
         self.deliver(commit)
+        if self.journal is not None and self.journal.is_full:
+            self.deliver(self.journal.parcel(self.offers.newest))
         if reason is not None:
             self.finish(reason)
         return commit
@@ -192,6 +198,8 @@ class Session:
         if self.ended is None:
             self.ended = last
             self._decoder = None
+            if self.journal is not None:
+                self.deliver(self.journal.parcel(self.offers.newest))
             self.deliver(last)
 
     def _until_end(self, tokens: Sequence[int]) -> tuple[list[int], FinishReason | None]:

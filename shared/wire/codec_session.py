@@ -43,6 +43,7 @@ def encode_open(opening: Open) -> pb.Open:
         committed=opening.committed,
         device=_encode_device(opening.device),
         log_probabilities=opening.log_probabilities,
+        trace=opening.trace,
     )
 
 
@@ -57,6 +58,7 @@ def decode_open(message: pb.Open, limits: Limits) -> Open:
         device=_decode_device("open.device", message.device, limits),
         committed=checks.ids("open.committed", message.committed, limits.context_length),
         log_probabilities=message.log_probabilities,
+        trace=message.trace,
     )
 
 

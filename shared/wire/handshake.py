@@ -52,7 +52,8 @@ class DeviceProfile:
 class Open:
     """Begins an answer, or begins it again after `committed` at an edge that does not know it.
 
-    `log_probabilities`: whether commits are to say how likely the target found each id.
+    `log_probabilities`: whether commits are to say how likely the target found each id. `trace`: whether the edge is to
+    tell when it did what.
     """
 
     messages: tuple[Message, ...]
@@ -61,6 +62,7 @@ class Open:
     device: DeviceProfile
     committed: tuple[int, ...] = ()
     log_probabilities: bool = False
+    trace: bool = False
 
 
 @dataclass(frozen=True, slots=True)

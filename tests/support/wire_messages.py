@@ -10,6 +10,7 @@ from shared.errors import CovspecError
 from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Ping, Pong, Propose, Yield
 from shared.speculation.prints import VocabularyPrint
 from shared.speculation.request import ImageReference, Message, Picture, SamplingParameters, SamplingWish, Text
+from shared.speculation.traced import Span, SpanKind, Traced
 from shared.wire.codec import (
     decode_info,
     decode_request,
@@ -69,6 +70,7 @@ VALID: dict[str, AnyWire] = {
     "finished": encode_response(Finished(FinishReason.LENGTH, 100)),
     "drain": encode_response(Drain(5)),
     "pong": encode_response(Pong()),
+    "traced": encode_response(Traced((Span(SpanKind.STEP, 5, 6, 7, 8, 8),), 1, 2, 3)),
     "info": encode_info(ServerInfo("m" * 256, "f", PRINT, DIGEST, DIGEST, LIMITS, (Pace.EAGER,), (Rule.COUPLED,), "1")),
 }
 

@@ -31,6 +31,7 @@ from shared.speculation.request import (
     SamplingWish,
     Text,
 )
+from shared.speculation.traced import Span, SpanKind, Traced
 from shared.wire.codec import FromDevice, FromEdge
 from shared.wire.handshake import (
     DeviceProfile,
@@ -124,6 +125,7 @@ def opens(draw: st.DrawFn) -> Open:
         device=draw(profiles),
         committed=draw(id_lists(20)),
         log_probabilities=draw(st.booleans()),
+        trace=draw(st.booleans()),
     )
 
 
@@ -205,9 +207,16 @@ finisheds = st.builds(
     reason=st.sampled_from([reason for reason in FinishReason if reason is not FinishReason.DONE]),
     length=st.integers(0, LIMITS.context_length),
 )
+_us = st.integers(0, 2**53)
+spans = st.integers(0, 64).flatmap(
+    lambda proposals: st.builds(
+        Span, st.sampled_from(SpanKind), _us, uint32, ids, st.just(proposals), st.integers(0, proposals)
+    )
+)
+traceds = st.builds(Traced, st.lists(spans, max_size=3).map(tuple), ids, _us, _us)
 queueds = st.builds(Queued, st.integers(1, 2**31 - 1))
 from_edge: st.SearchStrategy[FromEdge] = st.one_of(
-    openeds(), helds, queueds, commits(), finisheds, st.builds(Drain, ids), st.just(Pong())
+    openeds(), helds, queueds, commits(), finisheds, st.builds(Drain, ids), st.just(Pong()), traceds
 )
 
 limits = st.builds(

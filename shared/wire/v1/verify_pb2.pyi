@@ -28,6 +28,13 @@ class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FINISH_REASON_LENGTH: _ClassVar[FinishReason]
     FINISH_REASON_CANCELLED: _ClassVar[FinishReason]
     FINISH_REASON_DONE: _ClassVar[FinishReason]
+
+class SpanKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SPAN_KIND_UNSPECIFIED: _ClassVar[SpanKind]
+    SPAN_KIND_SEE: _ClassVar[SpanKind]
+    SPAN_KIND_STEP: _ClassVar[SpanKind]
+    SPAN_KIND_CHOOSE: _ClassVar[SpanKind]
 PACE_UNSPECIFIED: Pace
 PACE_EAGER: Pace
 PACE_THRIFTY: Pace
@@ -41,6 +48,10 @@ FINISH_REASON_STOP: FinishReason
 FINISH_REASON_LENGTH: FinishReason
 FINISH_REASON_CANCELLED: FinishReason
 FINISH_REASON_DONE: FinishReason
+SPAN_KIND_UNSPECIFIED: SpanKind
+SPAN_KIND_SEE: SpanKind
+SPAN_KIND_STEP: SpanKind
+SPAN_KIND_CHOOSE: SpanKind
 
 class VerifyRequest(_message.Message):
     __slots__ = ("open", "image_chunk", "propose", "finish", "resume", "ping")
@@ -60,7 +71,7 @@ class VerifyRequest(_message.Message):
     def __init__(self, open: _Optional[_Union[Open, _Mapping]] = ..., image_chunk: _Optional[_Union[ImageChunk, _Mapping]] = ..., propose: _Optional[_Union[Propose, _Mapping]] = ..., finish: _Optional[_Union[Finish, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., **kwargs) -> None: ...
 
 class VerifyResponse(_message.Message):
-    __slots__ = ("opened", "image_held", "commit", "finished", "drain", "queued", "pong")
+    __slots__ = ("opened", "image_held", "commit", "finished", "drain", "queued", "pong", "traced")
     OPENED_FIELD_NUMBER: _ClassVar[int]
     IMAGE_HELD_FIELD_NUMBER: _ClassVar[int]
     COMMIT_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +79,7 @@ class VerifyResponse(_message.Message):
     DRAIN_FIELD_NUMBER: _ClassVar[int]
     QUEUED_FIELD_NUMBER: _ClassVar[int]
     PONG_FIELD_NUMBER: _ClassVar[int]
+    TRACED_FIELD_NUMBER: _ClassVar[int]
     opened: Opened
     image_held: ImageHeld
     commit: Commit
@@ -75,10 +87,11 @@ class VerifyResponse(_message.Message):
     drain: Drain
     queued: Queued
     pong: Pong
-    def __init__(self, opened: _Optional[_Union[Opened, _Mapping]] = ..., image_held: _Optional[_Union[ImageHeld, _Mapping]] = ..., commit: _Optional[_Union[Commit, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., queued: _Optional[_Union[Queued, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ...) -> None: ...
+    traced: Traced
+    def __init__(self, opened: _Optional[_Union[Opened, _Mapping]] = ..., image_held: _Optional[_Union[ImageHeld, _Mapping]] = ..., commit: _Optional[_Union[Commit, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., queued: _Optional[_Union[Queued, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., traced: _Optional[_Union[Traced, _Mapping]] = ...) -> None: ...
 
 class Open(_message.Message):
-    __slots__ = ("protocol_version", "messages", "images", "sampling", "committed", "device", "log_probabilities")
+    __slots__ = ("protocol_version", "messages", "images", "sampling", "committed", "device", "log_probabilities", "trace")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     IMAGES_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +99,7 @@ class Open(_message.Message):
     COMMITTED_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     LOG_PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     messages: _containers.RepeatedCompositeFieldContainer[Message]
     images: _containers.RepeatedCompositeFieldContainer[ImageReference]
@@ -93,7 +107,8 @@ class Open(_message.Message):
     committed: _containers.RepeatedScalarFieldContainer[int]
     device: DeviceProfile
     log_probabilities: bool
-    def __init__(self, protocol_version: _Optional[int] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageReference, _Mapping]]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., committed: _Optional[_Iterable[int]] = ..., device: _Optional[_Union[DeviceProfile, _Mapping]] = ..., log_probabilities: _Optional[bool] = ...) -> None: ...
+    trace: bool
+    def __init__(self, protocol_version: _Optional[int] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageReference, _Mapping]]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., committed: _Optional[_Iterable[int]] = ..., device: _Optional[_Union[DeviceProfile, _Mapping]] = ..., log_probabilities: _Optional[bool] = ..., trace: _Optional[bool] = ...) -> None: ...
 
 class Message(_message.Message):
     __slots__ = ("role", "parts")
@@ -318,6 +333,34 @@ class Queued(_message.Message):
     PLACE_FIELD_NUMBER: _ClassVar[int]
     place: int
     def __init__(self, place: _Optional[int] = ...) -> None: ...
+
+class Traced(_message.Message):
+    __slots__ = ("spans", "heard", "heard_us", "said_us")
+    SPANS_FIELD_NUMBER: _ClassVar[int]
+    HEARD_FIELD_NUMBER: _ClassVar[int]
+    HEARD_US_FIELD_NUMBER: _ClassVar[int]
+    SAID_US_FIELD_NUMBER: _ClassVar[int]
+    spans: _containers.RepeatedCompositeFieldContainer[Span]
+    heard: int
+    heard_us: int
+    said_us: int
+    def __init__(self, spans: _Optional[_Iterable[_Union[Span, _Mapping]]] = ..., heard: _Optional[int] = ..., heard_us: _Optional[int] = ..., said_us: _Optional[int] = ...) -> None: ...
+
+class Span(_message.Message):
+    __slots__ = ("kind", "begin_us", "duration_us", "prompt_tokens", "proposals", "stood")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    BEGIN_US_FIELD_NUMBER: _ClassVar[int]
+    DURATION_US_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    PROPOSALS_FIELD_NUMBER: _ClassVar[int]
+    STOOD_FIELD_NUMBER: _ClassVar[int]
+    kind: SpanKind
+    begin_us: int
+    duration_us: int
+    prompt_tokens: int
+    proposals: int
+    stood: int
+    def __init__(self, kind: _Optional[_Union[SpanKind, str]] = ..., begin_us: _Optional[int] = ..., duration_us: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., proposals: _Optional[int] = ..., stood: _Optional[int] = ...) -> None: ...
 
 class Drain(_message.Message):
     __slots__ = ("seconds",)

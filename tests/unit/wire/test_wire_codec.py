@@ -28,6 +28,7 @@ from shared.speculation.request import (
     SamplingWish,
     Text,
 )
+from shared.speculation.traced import Span, SpanKind, Traced
 from shared.wire.codec import (
     FromDevice,
     FromEdge,
@@ -148,6 +149,12 @@ RESPONSES: list[tuple[FromEdge, str]] = [
     (Queued(3), "queued { place: 3 }"),
     (Drain(30), "drain { seconds: 30 }"),
     (Pong(), "pong {}"),
+    (
+        Traced((Span(SpanKind.STEP, 5, 6, 7, 8, 4), Span(SpanKind.SEE, 0, 0), Span(SpanKind.CHOOSE, 1, 2)), 3, 4, 9),
+        """traced { spans { kind: SPAN_KIND_STEP begin_us: 5 duration_us: 6 prompt_tokens: 7 proposals: 8 stood: 4 }
+        spans { kind: SPAN_KIND_SEE } spans { kind: SPAN_KIND_CHOOSE begin_us: 1 duration_us: 2 }
+        heard: 3 heard_us: 4 said_us: 9 }""",
+    ),
 ]
 
 
