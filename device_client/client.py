@@ -23,7 +23,10 @@ from device_client.draft.control import Control
 from device_client.draft.strategy import Strategy
 from device_client.figures import Recorder
 from device_client.link import server_info
+from device_client.prune.wish import parse_budget, parse_choice
+from device_client.reduce import Reducer
 from device_client.session import EdgeSession, Route
+from device_client.trace.trace import Trace
 from shared.errors import InvalidValue, Unavailable
 from shared.speculation.device import REST, DeviceConversation
 from shared.speculation.messages import Pace
@@ -44,6 +47,7 @@ class Client:
         self._config = config
         self._calibration = Calibration()  # of the draft: what one answer teaches holds in the next
         self._vlm = draft
+        self._reducer = Reducer(parse_choice(config.prune), parse_budget(config.keep))
         self._access = Access.of(config)
         self._channel: grpc.aio.Channel = self._access.channel()
         self._info: ServerInfo | None = None
@@ -71,8 +75,8 @@ class Client:
                 raise self._access.explained(failed) from None
         return self._info
 
-    async def ask(self, question: Question) -> Answer:
-        """Begin an answer. Raises Unavailable, ModelMismatch, InvalidValue."""
+    async def ask(self, question: Question, trace: Trace | None = None) -> Answer:
+        """Begin an answer, which `trace` is told of. Raises Unavailable, ModelMismatch, InvalidValue."""
         begin = monotonic()
         config, info = self._config, await self.info()
         vocabulary = self._vlm.info.prints.vocabulary
@@ -88,13 +92,14 @@ class Client:
             question.sampling,
             profile,
             log_probabilities=question.log_probabilities,
+            trace=trace is not None,
         )
         metadata = (*self._access.metadata, *request_metadata(new_request()))
         resume = config.fallback != "error"
         route = Route(
             self._channel, self._access.channel, config.reconnect_seconds, random.random, metadata, resume=resume
         )
-        recorder = Recorder(begin)
+        recorder = Recorder(begin, trace=trace)
         session = EdgeSession(opening, question.encoded, info, route, recorder)
         strategy, window = Strategy(config.policy, config.prefer, config.lockstep), config.window
         control = Control(
@@ -104,5 +109,6 @@ class Client:
             self._calibration,
             recorder.flight,
         )
-        model = DraftModel(self._vlm, self.thread, common, config.drafting, alone=config.fallback == "local")
+        alone = config.fallback == "local"
+        model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, self._reducer)
         return Answer(question, session, model, control)

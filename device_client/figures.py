@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 from device_client.flight import Flight
+from device_client.trace.trace import Trace
 from shared.speculation.messages import Commit
 from shared.wire.ledger import Ledger, Traffic
 
@@ -81,11 +82,12 @@ class Figures:
 
 @dataclass
 class Recorder:
-    """Gathers what happens during one answer. `begin`: when the question was asked."""
+    """Gathers what happens during one answer. `begin`: when the question was asked. `trace`: if somebody wants one."""
 
     begin: float
     ledger: Ledger = field(default_factory=Ledger)
     flight: Flight = field(default_factory=Flight)
+    trace: Trace | None = None
     reconnects: int = 0
     _arrivals: list[float] = field(default_factory=list)  # one per token
     _accepted: list[int] = field(default_factory=list)  # one per target step
@@ -104,8 +106,15 @@ class Recorder:
     def drafted(self, begin: float, now: float) -> None:
         """A draft forward ran from `begin` to `now`."""
         self._drafts.append(now - begin)
+        if self.trace is not None:
+            self.trace.drafted(begin, now)
         if self._first_draft is None:
             self._first_draft = now
+
+    def begins(self, stage: str) -> None:
+        """The draft's thread turns to `stage`, which is not a draft forward; "": to nothing."""
+        if self.trace is not None:
+            self.trace.begins(stage)
 
     def dropped(self, count: int) -> None:
         """So many drafted tokens were thrown away."""

@@ -6,12 +6,13 @@ owns the model. It does not know the conversation or the wire.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from device_client.reduce import Asked, Reducer
 from shared.speculation.coupled import Choice, Chooser
 from shared.speculation.messages import agreement
 from shared.speculation.request import Message, SamplingParameters
@@ -19,18 +20,36 @@ from shared.vlm.port import Decoder, Vlm
 from shared.vlm.single import extend, prefill
 
 
-class Drafter:
-    """Drafts for one answer with `vlm`, which it does not own."""
+def _nobody(stage: str) -> None:
+    """Nobody wants to know."""
 
-    def __init__(self, vlm: Vlm, messages: Sequence[Message], images: Sequence[Image.Image]) -> None:
+
+class Drafter:
+    """Drafts for one answer with `vlm`, which it does not own. `begins` is told what it turns to; "": it is ready."""
+
+    def __init__(
+        self,
+        vlm: Vlm,
+        messages: Sequence[Message],
+        images: Sequence[Image.Image],
+        begins: Callable[[str], None] = _nobody,
+        reducer: Reducer | None = None,  # None: every visual token enters
+    ) -> None:
         self._vlm = vlm
+        begins("prompt")
         self._prompt = vlm.prepare(messages, images)
         self._held: list[int] = []
-        visual = vlm.see(self._prompt)
         self._decoder: Decoder
-        self._decoder, rows = prefill(vlm, self._prompt, visual)
+        if reducer is None:
+            begins("vision tower")
+            visual = vlm.see(self._prompt)
+            begins("draft prefill")
+            self._decoder, rows = prefill(vlm, self._prompt, visual)
+        else:
+            self._decoder, rows, _ = reducer.prefill(Asked(vlm, self._prompt, messages, images), begins)
         self._first_row: Tensor = rows[-1]
         self._chooser: Chooser | None = None
+        begins("")
         self.prompt_tokens = len(self._prompt.ids)
         self.visual_tokens = sum(self._prompt.visual_tokens)
 
