@@ -43,10 +43,10 @@ def about(request: str) -> Extra:
     return {"request": request}
 
 
-def set_up(level: str, form: Format, start: str = "") -> None:
+def set_up(level: str, form: Format, start: str | None = None) -> None:
     """Have the process log to stderr from `level` on.
 
-    `start`: of each line for a person at a terminal; empty: time, level and name.
+    `start`: of each line for a person at a terminal; None: time, level and name.
     """
     whole = level == "debug"
     handler = logging.StreamHandler(sys.stderr)
@@ -55,11 +55,12 @@ def set_up(level: str, form: Format, start: str = "") -> None:
 
 
 class TextLines(logging.Formatter):
-    """Lines for a person."""
+    """Lines for a person. `start`: of each, for one at a terminal, who wants sentences; None: time, level and name."""
 
-    def __init__(self, start: str = "", *, whole: bool = False) -> None:
-        super().__init__(start + "%(message)s" if start else "%(asctime)s %(levelname)s %(name)s: %(message)s")
-        self._brief = start != ""  # a person at a terminal wants sentences
+    def __init__(self, start: str | None = None, *, whole: bool = False) -> None:
+        long = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+        super().__init__(long if start is None else f"{start}%(message)s")
+        self._brief = start is not None
         self._whole = whole
 
     def formatMessage(self, record: logging.LogRecord) -> str:

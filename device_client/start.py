@@ -1,0 +1,33 @@
+"""How every verb of the command line begins: threads pinned, log lines on the screen, the draft model loaded."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from device_client.api import load_draft
+from device_client.config import DeviceConfig
+from device_client.show import Notes, Screen
+from shared import logs
+from shared.vlm.port import Vlm
+from shared.vlm.threads import pin_process, resolve_threads
+
+
+def log_to(screen: Screen, config: DeviceConfig, *, verbose: bool) -> None:
+    """Warnings, and if `verbose` what our own parts tell, become notes of the screen, or all of it lines for machines."""
+    if config.log_format == "json":
+        logs.set_up("warning", "json")
+    else:
+        notes = Notes(screen)
+        notes.setFormatter(logs.TextLines(""))
+        logging.basicConfig(level=logging.WARNING, handlers=[notes])
+    if verbose or config.log_format == "json":
+        logging.getLogger("device_client").setLevel(logging.INFO)
+
+
+def loaded(config: DeviceConfig, screen: Screen) -> tuple[DeviceConfig, Vlm]:
+    """The configuration with its threads settled, and its draft. Raises ModelError."""
+    config = replace(config, threads=resolve_threads(config.threads, config.draft))
+    pin_process(config.threads)
+    with screen.busy(f"loading the draft {config.draft} …"):
+        return config, load_draft(config)
