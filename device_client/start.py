@@ -14,7 +14,7 @@ from shared.vlm.threads import pin_process, resolve_threads
 
 
 def log_to(screen: Screen, config: DeviceConfig, *, verbose: bool) -> None:
-    """Warnings, and if `verbose` what our own parts tell, become notes of the screen, or all of it lines for machines."""
+    """Warnings, and if `verbose` what our own parts tell, become notes of the screen; or all of it lines of JSON."""
     if config.log_format == "json":
         logs.set_up("warning", "json")
     else:
