@@ -133,3 +133,4 @@ class ServerInfo:
     paces: tuple[Pace, ...]
     rules: tuple[Rule, ...]
     version: str
+    image_processor: bytes = b""  # b"": not told
