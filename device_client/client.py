@@ -23,6 +23,8 @@ from device_client.draft.control import Control
 from device_client.draft.strategy import Strategy
 from device_client.figures import Recorder
 from device_client.link import server_info
+from device_client.prune.wish import parse_budget, parse_choice
+from device_client.reduce import Reducer
 from device_client.session import EdgeSession, Route
 from device_client.trace.trace import Trace
 from shared.errors import InvalidValue, Unavailable
@@ -45,6 +47,7 @@ class Client:
         self._config = config
         self._calibration = Calibration()  # of the draft: what one answer teaches holds in the next
         self._vlm = draft
+        self._reducer = Reducer(parse_choice(config.prune), parse_budget(config.keep))
         self._access = Access.of(config)
         self._channel: grpc.aio.Channel = self._access.channel()
         self._info: ServerInfo | None = None
@@ -106,5 +109,6 @@ class Client:
             self._calibration,
             recorder.flight,
         )
-        model = DraftModel(self._vlm, self.thread, common, config.drafting, alone=config.fallback == "local")
+        alone = config.fallback == "local"
+        model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, self._reducer)
         return Answer(question, session, model, control)
