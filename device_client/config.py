@@ -52,6 +52,8 @@ class DeviceConfig:
     """What is dear to policy marginal beside time: battery, data, or the target's tokens (cost)."""
     lockstep: bool = False
     """Draft, send, and wait for the edge's word each time, as stop-and-wait systems do."""
+    branches: bool = True
+    """Draft from likely corrections too, where that is worth the time; --no-branches drafts the path alone."""
     drafting: bool = True
     """Draft at all; --no-drafting lets the edge answer alone."""
     fallback: Literal["wait", "local", "error"] = "wait"

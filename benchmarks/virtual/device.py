@@ -20,12 +20,13 @@ WORD_BYTES, ID_BYTES = 24, 3  # of a framed Propose; of a Commit about the same
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds; bytes a second each way."""
+    """Seconds; bytes a second each way. `ride`: of a draft token, that one more in the same forward takes."""
 
     draft: float
     step: StepCurve
     round_trip: float
     bytes_per_second: float = 100e6 / 8
+    ride: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,14 @@ class VirtualDevice:
         self._manner = manner
         conversation = DeviceConversation(manner.window, rest=REST if manner.pace is Pace.EAGER else 0)
         policy, handing = strategy.begin(manner.window), strategy.handing(manner.pace)
-        self._control = Control(conversation, policy, handing, calibration)
+        self._control = Control(conversation, policy, handing, strategy.branching, calibration)
         self._busy = False
         self._yielded = False
         self._told = 0
         self._line_free = [0.0, 0.0]  # when the way up, and the way down, has carried what was said
         self._arrivals: list[float] = []
         self._drafting = 0.0
-        self._words = self._bytes = 0
+        self._words = self._bytes = self._foreseen = self._corrections = 0
 
     def run(self) -> Replayed:
         """To the arrival of the last token."""
@@ -88,8 +89,8 @@ class VirtualDevice:
             drafting=self._drafting,
             words=self._words,
             up_bytes=self._bytes,
-            foreseen=0,
-            corrections=0,
+            foreseen=self._foreseen,
+            corrections=self._corrections,
         )
 
     def _move(self) -> None:
@@ -108,14 +109,14 @@ class VirtualDevice:
         if move is Move.DRAFT:
             self._busy = True
             forward = control.forward()
-            self._drafting += self._costs.draft
-            self._clock.after(self._costs.draft, lambda: self._drafted(forward, now))
+            seconds = self._costs.draft * (1 + self._costs.ride * (len(forward.texts) - 1))
+            self._drafting += seconds
+            self._clock.after(seconds, lambda: self._drafted(forward, now))
 
     def _drafted(self, forward: Forward, begin: float) -> None:
         self._busy = False
-        text = forward.text[: len(self._trace.ids)]
-        if len(forward.text) < len(self._trace.ids):
-            self._control.drafted(forward, self._trace.choice(text), begin, self._clock.now)
+        choices = [self._trace.choice(text) for text in forward.texts]
+        self._control.drafted(forward, choices, begin, self._clock.now)
         self._move()
 
     def _limit(self) -> int:
@@ -147,7 +148,9 @@ class VirtualDevice:
     def _heard(self, commit: Commit) -> None:
         now = self._clock.now
         self._control.flight.committed(commit, now)
-        self._control.heard(commit, now)
+        taken = self._control.heard(commit, now)
+        self._corrections += taken.corrected
+        self._foreseen += taken.foreseen
         self._arrivals.append(now)
         if 2 * (len(self._control.conversation.committed) - self._told) >= self._manner.max_ahead:
             self._say_up()

@@ -46,7 +46,7 @@ class Trace:
 
     def choice(self, text: Sequence[int]) -> Choice:
         """What the draft says after `text`."""
-        strays = agreement(text, self.ids)
+        strays = min(agreement(text, self.ids), len(self.ids) - 1)  # behind the end nothing counts
         if strays == len(text):
             return self.ahead[strays][0]
         first, behind = self.ahead[strays][0], len(text) - strays

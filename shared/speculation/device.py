@@ -4,11 +4,15 @@ Guarantees: `committed` only ever grows by what the edge said; the path agrees w
 beyond it. It does not know models, threads or the wire.
 
     [0, seen)  committed     [seen, seen + sent)  path, sent     [seen + sent, seen + len(path))  path, not sent
+
+The path is the trunk of a tree: a branch is what the device would go on with, should the text stray from the path at
+one place by one token. The edge hears nothing of branches; when a commit strays as one foresaw, its rest is the path.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from shared.errors import OutOfStep
 from shared.speculation.messages import Commit, Propose, agreement
@@ -30,6 +34,15 @@ def reach(window: int, admitted: int | None, in_flight: int | None) -> int:
 REST = 16  # steps: what is heard costs the edge about a hundredth of a short step, and of these none
 
 
+@dataclass(eq=False)
+class Branch:
+    """Strays from the path at its place `at` (0: the first) by the token `other`, and goes on with `ids`."""
+
+    at: int
+    other: int
+    ids: list[int] = field(default_factory=list)
+
+
 class DeviceConversation:
     """One answer as the device sees it.
 
@@ -41,9 +54,10 @@ class DeviceConversation:
     def __init__(self, window: int, committed: Sequence[int] = (), rest: int = 0) -> None:
         self.committed = list(committed)
         self.path: list[int] = []
+        self.branches: list[Branch] = []
         self.version = 0
         self.admitted: int | None = None
-        self._window = window
+        self.window = window
         self._rest = rest
         self._rested = rest
         self._sent = 0
@@ -52,7 +66,7 @@ class DeviceConversation:
     @property
     def room(self) -> int:
         """How many ids more may be drafted now."""
-        return self._window - len(self.path)
+        return self.window - len(self.path)
 
     @property
     def sent(self) -> int:
@@ -71,10 +85,10 @@ class DeviceConversation:
         """
         if self.admitted == 0 and not self.path and self._rested < self._rest:
             return 0
-        return reach(self._window, self.admitted, in_flight) - len(self.path)
+        return reach(self.window, self.admitted, in_flight) - len(self.path)
 
     def hear(self, commit: Commit) -> int:
-        """Take a commit. How many ids of the path were wrong or followed a wrong one, and are thrown away.
+        """Take a commit. How many ids of path and branches have no place in the text now, and are thrown away.
 
         Raises OutOfStep if the commit does not follow what was committed before.
         """
@@ -84,24 +98,65 @@ class DeviceConversation:
         self.committed.extend(commit.ids)
         self.admitted = commit.admitted
         self._rested += len(commit.accepted)
+        held = len(self.path) + sum(len(branch.ids) for branch in self.branches)
         if agreeing == count:
             self.path = self.path[count:]
             self._sent = max(0, self._sent - count)
-            return 0
-        dropped = len(self.path) - agreeing
-        if self.path:
-            self._rested = 0
-        self.path = []
-        self._sent = 0
-        self.version += 1
-        return dropped
+            for branch in self.branches:
+                branch.at -= count
+            self.branches = [branch for branch in self.branches if branch.at >= 0]
+            used = count
+        else:
+            if self.path:
+                self._rested = 0
+            foreseen = self.foreseen(commit.ids)
+            behind = count - agreeing - 1  # ids of the commit behind the one that strays
+            self.path = foreseen.ids[behind:] if foreseen is not None else []
+            used = agreeing + (behind if foreseen is not None else 0)
+            self.branches = []
+            self._sent = 0
+            self.version += 1
+        return held - used - len(self.path) - sum(len(branch.ids) for branch in self.branches)
+
+    def foreseen(self, ids: Sequence[int]) -> Branch | None:
+        """The branch that strays as `ids` stray from the path, if there is one that goes on beyond them."""
+        strays = agreement(self.path, ids)
+        for branch in self.branches:
+            if branch.at == strays < len(ids) and branch.other == ids[strays]:
+                behind = ids[strays + 1 :]
+                if len(branch.ids) > len(behind) and branch.ids[: len(behind)] == list(behind):
+                    return branch
+        return None
+
+    def branch(self, at: int, other: int) -> Branch:
+        """A branch that strays at this place of the path by this token; the same one if it is there already."""
+        if not 0 <= at < len(self.path) or self.path[at] == other:
+            raise ValueError(f"{other} at {at} does not stray from a path of {len(self.path)} tokens")
+        for branch in self.branches:
+            if (branch.at, branch.other) == (at, other):
+                return branch
+        self.branches.append(Branch(at, other))
+        return self.branches[-1]
+
+    def text_of(self, branch: Branch) -> list[int]:
+        """All output tokens of a branch, the committed ones included."""
+        return [*self.committed, *self.path[: branch.at], branch.other, *branch.ids]
+
+    def grow(self, text: Sequence[int], token: int) -> Branch | None:
+        """Put `token` at the end of the branch whose text is `text`. None if there is none, or if it is full."""
+        for branch in self.branches:
+            length = len(self.committed) + branch.at + 1 + len(branch.ids)
+            if length == len(text) and self.window > branch.at + 1 + len(branch.ids) and self.text_of(branch) == text:
+                branch.ids.append(token)
+                return branch
+        return None
 
     def draft(self, token: int, version: int) -> bool:
         """Put `token` at the end of the path, unless the path it was drafted for is gone. Says whether it did."""
         if version != self.version:
             return False
         if self.room <= 0:
-            raise ValueError(f"the window of {self._window} is full")
+            raise ValueError(f"the window of {self.window} is full")
         self.path.append(token)
         return True
 

@@ -1,0 +1,65 @@
+"""Which branches are worth drafting: best first by the chance that the text will go that way.
+
+A branch strays from the path at one token by its second-best noised id, the likely correction. What it costs is the
+device's time alone. `Marginal` says where the path itself goes on; the device drafts a branch when it is worth more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from shared.speculation.coupled import Choice
+from shared.speculation.device import Branch
+
+MOST = 4  # branches at a time
+LONGEST = 8  # tokens of one
+LEAST = 0.03  # chance of a branch, below which it is not drafted
+RIDES = 3  # branches in a forward beside what it is for
+RIDE = 0.15  # of a forward, that each of them takes longer, before it was measured
+
+
+@dataclass(eq=False)
+class Limb:
+    """A branch, what was drafted on it, and how likely each of that stands."""
+
+    branch: Branch
+    choices: list[Choice] = field(default_factory=list)
+    chances: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """The path as branches stray from it. `second`: the chance that a correction is the second-best token. `longest`:
+    tokens that path and branches may have.
+    """
+
+    choices: Sequence[Choice]
+    chances: Sequence[float]
+    second: float
+    longest: int
+
+    def chance(self, limb: Limb) -> float:
+        """That the text will go the way of this branch; 0 if it is long enough."""
+        at, length = limb.branch.at, len(limb.chances)
+        if length >= LONGEST or at + 2 + length > self.longest:
+            return 0.0
+        return self._strays(at) * math.prod(limb.chances)
+
+    def best(self, limbs: Sequence[Limb], count: int, least: float) -> list[Limb]:
+        """The best branches to go on with, each likelier than `least`; new ones, which nobody holds yet, among them."""
+        taken = {limb.branch.at for limb in limbs}
+        new = [
+            Limb(Branch(at, choice.runner_up))
+            for at, choice in enumerate(self.choices)
+            if choice.runner_up is not None and at not in taken and self._strays(at) > least
+        ]
+        found = [(self.chance(limb), limb) for limb in (*limbs, *new)]
+        best = sorted((each for each in found if each[0] > max(LEAST, least)), key=lambda each: -each[0])[:count]
+        free = MOST - len(limbs)
+        return [limb for place, (_, limb) in enumerate(best) if limb in limbs or place < free]
+
+    def _strays(self, at: int) -> float:
+        """The chance that the text strays at this place by the second-best token."""
+        return math.prod(self.chances[:at]) * (1 - self.chances[at]) * self.second
