@@ -27,6 +27,7 @@ def ask(
     json: Annotated[bool, Parameter(negative=())] = False,
     color: Literal["auto", "always", "never"] = "auto",
     verbose: Annotated[bool, Parameter(negative=())] = False,
+    trace: Path | None = None,
     config: DeviceConfig = DeviceConfig(),  # noqa: B008 - frozen
     sampling: SamplingOptions = SamplingOptions(),  # noqa: B008 - frozen
 ) -> int:
@@ -45,6 +46,8 @@ def ask(
         Tell by colour what the edge had to say itself; auto: on a terminal.
     verbose
         Say on stderr what runs here and there, and each try after a break.
+    trace
+        File for a timeline of both ends, to open in Perfetto or chrome://tracing.
     """
     if not image_and_prompt or not image_and_prompt[-1].strip():
         raise InvalidValue("PROMPT", "", "say what you want to know: device-client ask IMAGE... PROMPT")
@@ -54,7 +57,7 @@ def ask(
     from device_client.show import Screen
 
     pictures = tuple(Path(name) for name in image_and_prompt[:-1])
-    wanted = Wanted(pictures, image_and_prompt[-1], sampling.wish(), verbose)
+    wanted = Wanted(pictures, image_and_prompt[-1], sampling.wish(), verbose, trace)
     return answer_on(wanted, config, Screen(color, as_json=json))
 
 

@@ -16,6 +16,8 @@ from device_client.local import local_pieces
 from device_client.perceive import perceive
 from device_client.provisional import Provisional
 from device_client.show import Screen
+from device_client.trace.trace import Trace
+from device_client.trace.trace_file import traced
 from shared.demo.pair import draft_folder
 from shared.errors import Overloaded, Unavailable
 from shared.speculation.request import SamplingWish
@@ -35,6 +37,7 @@ class Wanted:
     prompt: str
     sampling: SamplingWish
     verbose: bool = False
+    trace: Path | None = None
 
 
 def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
@@ -48,17 +51,18 @@ def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
     with screen.busy(f"loading the draft {config.draft} …"):
         name = str(draft_folder()) if config.draft == "demo" else config.draft
         draft = load(name, config.dtype, config.device)
-    uvloop.run(_ask(question, config, draft, screen))
+    with traced(wanted.trace) as trace:
+        uvloop.run(_ask(question, config, draft, screen, trace))
     return 0
 
 
-async def _ask(question: Question, config: DeviceConfig, draft: Vlm, screen: Screen) -> None:
+async def _ask(question: Question, config: DeviceConfig, draft: Vlm, screen: Screen, trace: Trace | None) -> None:
     async with Client(config, draft) as client:
         said, provisional = "", ""
         if client.is_overheard:
             log.warning("the picture and the text travel in the clear to %s (--tls, --tls-ca)", config.edge)
         try:
-            answer = await _reach(client, question, config)
+            answer = await _reach(client, question, config, trace)
             screen.legend()
             async with aclosing(answer.events()) as events:
                 async for event in events:
@@ -85,12 +89,12 @@ async def _ask(question: Question, config: DeviceConfig, draft: Vlm, screen: Scr
         screen.end(answer.result, answer.result.text)
 
 
-async def _reach(client: Client, question: Question, config: DeviceConfig) -> Answer:
+async def _reach(client: Client, question: Question, config: DeviceConfig, trace: Trace | None) -> Answer:
     log.info("draft %s, threads %d, window %d, pace %s", config.draft, client.threads, config.window, config.pace)
     try:
         info = await client.info()
         log.info("edge %s: %s (%s), %s", config.edge, info.model, info.family, info.limits)
-        return await client.ask(question)
+        return await client.ask(question, trace)
     except Unavailable as gone:
         raise Unavailable(f"the edge {config.edge} cannot be reached: {str(gone).strip()}") from None
 

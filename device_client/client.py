@@ -24,6 +24,7 @@ from device_client.draft.strategy import Strategy
 from device_client.figures import Recorder
 from device_client.link import server_info
 from device_client.session import EdgeSession, Route
+from device_client.trace.trace import Trace
 from shared.errors import InvalidValue, Unavailable
 from shared.speculation.device import REST, DeviceConversation
 from shared.speculation.messages import Pace
@@ -71,8 +72,8 @@ class Client:
                 raise self._access.explained(failed) from None
         return self._info
 
-    async def ask(self, question: Question) -> Answer:
-        """Begin an answer. Raises Unavailable, ModelMismatch, InvalidValue."""
+    async def ask(self, question: Question, trace: Trace | None = None) -> Answer:
+        """Begin an answer, which `trace` is told of. Raises Unavailable, ModelMismatch, InvalidValue."""
         begin = monotonic()
         config, info = self._config, await self.info()
         vocabulary = self._vlm.info.prints.vocabulary
@@ -88,13 +89,14 @@ class Client:
             question.sampling,
             profile,
             log_probabilities=question.log_probabilities,
+            trace=trace is not None,
         )
         metadata = (*self._access.metadata, *request_metadata(new_request()))
         resume = config.fallback != "error"
         route = Route(
             self._channel, self._access.channel, config.reconnect_seconds, random.random, metadata, resume=resume
         )
-        recorder = Recorder(begin)
+        recorder = Recorder(begin, trace=trace)
         session = EdgeSession(opening, question.encoded, info, route, recorder)
         strategy, window = Strategy(config.policy, config.prefer, config.lockstep, config.branches), config.window
         control = Control(

@@ -12,6 +12,7 @@ from typing import Any
 
 from device_client.draft.control import Taken
 from device_client.flight import Flight
+from device_client.trace.trace import Trace
 from shared.speculation.messages import Commit
 from shared.wire.ledger import Ledger, Traffic
 
@@ -86,11 +87,12 @@ class Figures:
 
 @dataclass
 class Recorder:
-    """Gathers what happens during one answer. `begin`: when the question was asked."""
+    """Gathers what happens during one answer. `begin`: when the question was asked. `trace`: if somebody wants one."""
 
     begin: float
     ledger: Ledger = field(default_factory=Ledger)
     flight: Flight = field(default_factory=Flight)
+    trace: Trace | None = None
     reconnects: int = 0
     _arrivals: list[float] = field(default_factory=list)  # one per token
     _accepted: list[int] = field(default_factory=list)  # one per target step
@@ -113,8 +115,15 @@ class Recorder:
         """A draft forward over so many tokens ran from `begin` to `now`."""
         self._drafts.append(now - begin)
         self._drafted += tokens
+        if self.trace is not None:
+            self.trace.drafted(begin, now)
         if self._first_draft is None:
             self._first_draft = now
+
+    def begins(self, stage: str) -> None:
+        """The draft's thread turns to `stage`, which is not a draft forward; "": to nothing."""
+        if self.trace is not None:
+            self.trace.begins(stage)
 
     def taken(self, taken: Taken) -> None:
         """A commit was taken."""

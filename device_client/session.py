@@ -93,6 +93,8 @@ class EdgeSession:
         if propose is not None:
             self._acknowledged = propose.seen
             self.recorder.flight.proposed(monotonic())
+            if self.recorder.trace is not None:
+                self.recorder.trace.proposed(propose)
             self._link.post(propose)
 
     def acknowledge(self, conversation: DeviceConversation) -> None:
@@ -169,6 +171,8 @@ class EdgeSession:
     def _begin(self, link: Link, conversation: DeviceConversation) -> None:
         conversation.reconnect()
         self.recorder.flight.new_stream()
+        if self.recorder.trace is not None:
+            self.recorder.trace.streams()
         self._acknowledged = len(conversation.committed)
         self._link = link
         self._welcomed = self._queued = False
@@ -184,6 +188,8 @@ class EdgeSession:
         link.upload(self._pictures)
 
     def _note(self, link: Link, message: FromEdge) -> None:
+        if self.recorder.trace is not None:
+            self.recorder.trace.heard(message)
         match message:
             case Opened():
                 if self.opened is not None:

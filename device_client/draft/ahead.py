@@ -103,7 +103,8 @@ class Ahead:
         if self.over:
             return
         try:
-            drafter = await self._forward(Drafter, self._model.vlm, self._task.messages, self._task.images)
+            task, begins = self._task, self._session.recorder.begins
+            drafter = await self._forward(Drafter, self._model.vlm, task.messages, task.images, begins)
             self._room = drafter.room
             self._assume_parameters()
             followed: SamplingParameters | None = None

@@ -7,11 +7,11 @@ device's time alone. `Marginal` says where the path itself goes on; the device d
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from shared.speculation.branches import Branch
 from shared.speculation.coupled import Choice
-from shared.speculation.device import Branch
 
 MOST = 4  # branches at a time
 LONGEST = 8  # tokens of one
@@ -45,21 +45,25 @@ class Trunk:
         at, length = limb.branch.at, len(limb.chances)
         if length >= LONGEST or at + 2 + length > self.longest:
             return 0.0
-        return self._strays(at) * math.prod(limb.chances)
+        strays = math.prod(self.chances[:at]) * (1 - self.chances[at]) * self.second
+        return strays * math.prod(limb.chances)
 
     def best(self, limbs: Sequence[Limb], count: int, least: float) -> list[Limb]:
         """The best branches to go on with, each likelier than `least`; new ones, which nobody holds yet, among them."""
-        taken = {limb.branch.at for limb in limbs}
-        new = [
-            Limb(Branch(at, choice.runner_up))
-            for at, choice in enumerate(self.choices)
-            if choice.runner_up is not None and at not in taken and self._strays(at) > least
-        ]
-        found = [(self.chance(limb), limb) for limb in (*limbs, *new)]
-        best = sorted((each for each in found if each[0] > max(LEAST, least)), key=lambda each: -each[0])[:count]
+        least = max(LEAST, least)
+        found = [(chance, limb) for limb in limbs if (chance := self.chance(limb)) > least]
+        if len(limbs) < MOST:
+            found += self._new({limb.branch.at for limb in limbs}, least)
+        best = sorted(found, key=lambda each: -each[0])[:count]
         free = MOST - len(limbs)
         return [limb for place, (_, limb) in enumerate(best) if limb in limbs or place < free]
 
-    def _strays(self, at: int) -> float:
-        """The chance that the text strays at this place by the second-best token."""
-        return math.prod(self.chances[:at]) * (1 - self.chances[at]) * self.second
+    def _new(self, taken: Collection[int], least: float) -> Iterator[tuple[float, Limb]]:
+        """Branches where there are none yet, and the chance of each."""
+        path = self.second
+        for at, (choice, chance) in enumerate(zip(self.choices, self.chances, strict=True)):
+            if path <= least or at + 2 > self.longest:
+                return
+            strays, path = path * (1 - chance), path * chance
+            if strays > least and choice.runner_up is not None and at not in taken:
+                yield strays, Limb(Branch(at, choice.runner_up))

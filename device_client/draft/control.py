@@ -13,8 +13,9 @@ from device_client.draft.branching import RIDES, Limb, Trunk
 from device_client.draft.calibration import Calibration
 from device_client.draft.policy import Handing, Lesson, Move, Policy, View, in_the_way
 from device_client.flight import Flight
+from shared.speculation.branches import Branch
 from shared.speculation.coupled import Choice
-from shared.speculation.device import Branch, DeviceConversation
+from shared.speculation.device import DeviceConversation
 from shared.speculation.messages import Commit, agreement
 
 

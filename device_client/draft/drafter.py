@@ -6,7 +6,7 @@ owns the model. It does not know the conversation or the wire.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,17 +37,31 @@ class _Sequence:
         return _Sequence(self.decoder.fork(), list(self.ids))
 
 
-class Drafter:
-    """Drafts for one answer with `vlm`, which it does not own."""
+def _nobody(stage: str) -> None:
+    """Nobody wants to know."""
 
-    def __init__(self, vlm: Vlm, messages: Sequence[Message], images: Sequence[Image.Image]) -> None:
+
+class Drafter:
+    """Drafts for one answer with `vlm`, which it does not own. `begins` is told what it turns to; "": it is ready."""
+
+    def __init__(
+        self,
+        vlm: Vlm,
+        messages: Sequence[Message],
+        images: Sequence[Image.Image],
+        begins: Callable[[str], None] = _nobody,
+    ) -> None:
         self._vlm = vlm
+        begins("prompt")
         self._prompt = vlm.prepare(messages, images)
+        begins("vision tower")
         visual = vlm.see(self._prompt)
+        begins("draft prefill")
         decoder, rows = prefill(vlm, self._prompt, visual)
         self._sequences = [_Sequence(decoder, [])]  # last used first; more than one where branches are drafted
         self._first_row: Tensor = rows[-1]
         self._chooser: Chooser | None = None
+        begins("")
         self.prompt_tokens = len(self._prompt.ids)
         self.visual_tokens = sum(self._prompt.visual_tokens)
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from edge_server.engine.batch import Batch, Batching
 from edge_server.engine.events import Observer, step
 from edge_server.engine.inbox import Inbox
+from edge_server.engine.journal import Journal
 from edge_server.engine.offers import Offers
 from edge_server.engine.outbox import Outbox
 from edge_server.engine.plan import Plan
@@ -29,7 +30,7 @@ from edge_server.engine.session import Session, Work
 from edge_server.engine.sights import Sights
 from edge_server.engine.turns import Ready, Turns
 from shared.errors import EngineFailure, Unavailable
-from shared.speculation.messages import Commit, Finished, FinishReason, Pace
+from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Rule
 from shared.vlm.port import ModelInfo, Vlm
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Forward:
 
     plan: Plan
     rows: list[Tensor]
+    begin: float
     seconds: float
     cached: int
 
@@ -60,6 +62,7 @@ class EmbeddedEngine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.paces = (Pace.EAGER, Pace.THRIFTY, Pace.AUTO) if batching.proposals else (Pace.EAGER,)
+        self.rules = (Rule.COUPLED, Rule.REJECTION) if batching.proposals else (Rule.COUPLED,)
         self._load = load
         self._batch = Batch(batching)
         self._sights = Sights(batching.sight_tokens)
@@ -133,7 +136,10 @@ class EmbeddedEngine:
         new = next((session for session in ready.wanting if not session.begun), None)
         if new is not None:
             with self._alone(new):
+                begin = self._clock()
                 new.begin(self._sights.see(self._vlm, new))
+                if new.journal is not None:
+                    new.journal.saw(begin)
         wanting = [session for session in ready.wanting if session.ended is None]
         plan = self._batch.choose(wanting, ready.followers)
         together = self._together(plan)
@@ -163,13 +169,16 @@ class EmbeddedEngine:
         cached = sum(session.cached for session, _ in plan.chosen)
         begin = self._clock()
         rows = self._vlm.step([work.block for work in plan.works])
-        return Forward(plan, rows, self._clock() - begin, cached)
+        return Forward(plan, rows, begin, self._clock() - begin, cached)
 
     def _settle(self, forward: Forward) -> None:
         """Commit what the forward says of each session; then learn from it, and tell who watches."""
         done: list[tuple[Work, Commit | None]] = []
         for (session, work), rows in zip(forward.plan.chosen, forward.rows, strict=True):
             with self._alone(session):
+                if session.journal is not None:
+                    proposals = 0 if work.offer is None else len(work.offer.pending.ids)
+                    session.journal.stepped(forward.begin, forward.seconds, work.block.prompt, proposals)
                 done.append((work, session.done(work, rows, forward.seconds)))
         try:
             seen = self._batch.saw(forward.plan, forward.seconds, forward.cached)
@@ -198,6 +207,8 @@ class EmbeddedEngine:
         if self._vlm is None:
             raise Unavailable("the edge is loading its model; try again in a moment")
         session = Session.prepare(self._vlm, request, offers, outbox.put, self._batch.everybody)
+        if request.trace:
+            session.journal = Journal(self._clock)
         self._turns.sessions.append(session)
         return session
 

@@ -4,18 +4,18 @@ Guarantees: `committed` only ever grows by what the edge said; the path agrees w
 beyond it. It does not know models, threads or the wire.
 
     [0, seen)  committed     [seen, seen + sent)  path, sent     [seen + sent, seen + len(path))  path, not sent
-
-The path is the trunk of a tree: a branch is what the device would go on with, should the text stray from the path at
-one place by one token. The edge hears nothing of branches; when a commit strays as one foresaw, its rest is the path.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from shared.errors import OutOfStep
-from shared.speculation.messages import Commit, Propose, agreement
+from shared.speculation.branches import Branch, followed, held, moved_up
+from shared.speculation.claims import marked
+from shared.speculation.laws import DraftLaw
+from shared.speculation.messages import Claim, Commit, Propose, agreement
 
 
 def reach(window: int, admitted: int | None, in_flight: int | None) -> int:
@@ -34,20 +34,23 @@ def reach(window: int, admitted: int | None, in_flight: int | None) -> int:
 REST = 16  # steps: what is heard costs the edge about a hundredth of a short step, and of these none
 
 
-@dataclass(eq=False)
-class Branch:
-    """Strays from the path at its place `at` (0: the first) by the token `other`, and goes on with `ids`."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Mark:
+    """What is kept of an id on the path: what goes up with it, and the law it was drawn from, to correct it by."""
 
-    at: int
-    other: int
-    ids: list[int] = field(default_factory=list)
+    claim: Claim
+    law: DraftLaw | None = None
+
+
+_CORRECTION = Mark(Claim(given=True, corrects=True))
 
 
 class DeviceConversation:
     """One answer as the device sees it.
 
     `version` changes whenever the path is dropped: a forward begun under an older version drafts for a dead path.
-    `admitted`: how many proposals the edge last said a step will look at; None: no limit beside the window.
+    `admitted`: how many proposals the edge last said a step will look at; None: no limit beside the window. `refused`:
+    a proposal was rejected and the edge waits for the correction: the law that the proposal was drawn from.
     `rest`: steps without a path after a wrong one if the edge looks at none; 0 where steps wait for proposals.
     """
 
@@ -57,6 +60,10 @@ class DeviceConversation:
         self.branches: list[Branch] = []
         self.version = 0
         self.admitted: int | None = None
+        self.refused: DraftLaw | None = None
+        self._marks: list[Mark] = []  # one for each of the path, none in a plain session
+        self._closed = self._told_closed = False  # nothing is drafted behind the path until it is judged
+        self._asked = False  # for the whole row, to draw the correction from
         self.window = window
         self._rest = rest
         self._rested = rest
@@ -83,12 +90,16 @@ class DeviceConversation:
 
         None while it rests: the edge looks at none, and the last path was wrong not long ago.
         """
+        if self.refused is not None or self._closed:
+            return 0
         if self.admitted == 0 and not self.path and self._rested < self._rest:
             return 0
         return reach(self.window, self.admitted, in_flight) - len(self.path)
 
     def hear(self, commit: Commit) -> int:
         """Take a commit. How many ids of path and branches have no place in the text now, and are thrown away.
+
+        If it strays from the path as a branch does, what the branch holds beyond it is the path.
 
         Raises OutOfStep if the commit does not follow what was committed before.
         """
@@ -98,35 +109,27 @@ class DeviceConversation:
         self.committed.extend(commit.ids)
         self.admitted = commit.admitted
         self._rested += len(commit.accepted)
-        held = len(self.path) + sum(len(branch.ids) for branch in self.branches)
-        if agreeing == count:
-            self.path = self.path[count:]
-            self._sent = max(0, self._sent - count)
-            for branch in self.branches:
-                branch.at -= count
-            self.branches = [branch for branch in self.branches if branch.at >= 0]
-            used = count
-        else:
+        if agreeing < count:
             if self.path:
                 self._rested = 0
-            foreseen = self.foreseen(commit.ids)
-            behind = count - agreeing - 1  # ids of the commit behind the one that strays
-            self.path = foreseen.ids[behind:] if foreseen is not None else []
-            used = agreeing + (behind if foreseen is not None else 0)
-            self.branches = []
-            self._sent = 0
-            self.version += 1
-        return held - used - len(self.path) - sum(len(branch.ids) for branch in self.branches)
+            branch, behind = self.foreseen(commit.ids), count - agreeing - 1
+            dropped = self._drop() - agreeing
+            if branch is not None:
+                self.path = branch.ids[behind:]
+                dropped -= len(branch.ids)
+            return dropped
+        self.path = self.path[count:]
+        branched = held(self.branches)
+        self.branches = moved_up(self.branches, count)
+        branched -= held(self.branches)
+        self._marks = self._marks[count:]
+        self._sent = max(0, self._sent - count)
+        self._closed = self._closed and bool(self.path)
+        return branched + (0 if commit.residual is None else self._refuse())
 
     def foreseen(self, ids: Sequence[int]) -> Branch | None:
-        """The branch that strays as `ids` stray from the path, if there is one that goes on beyond them."""
-        strays = agreement(self.path, ids)
-        for branch in self.branches:
-            if branch.at == strays < len(ids) and branch.other == ids[strays]:
-                behind = ids[strays + 1 :]
-                if len(branch.ids) > len(behind) and branch.ids[: len(behind)] == list(behind):
-                    return branch
-        return None
+        """The branch whose rest will be the path when `ids` are committed; None if the text goes no branch's way."""
+        return None if self._marks else followed(self.branches, self.path, ids)
 
     def branch(self, at: int, other: int) -> Branch:
         """A branch that strays at this place of the path by this token; the same one if it is there already."""
@@ -145,32 +148,77 @@ class DeviceConversation:
     def grow(self, text: Sequence[int], token: int) -> Branch | None:
         """Put `token` at the end of the branch whose text is `text`. None if there is none, or if it is full."""
         for branch in self.branches:
-            length = len(self.committed) + branch.at + 1 + len(branch.ids)
-            if length == len(text) and self.window > branch.at + 1 + len(branch.ids) and self.text_of(branch) == text:
+            if len(self.committed) + branch.length == len(text) and self.text_of(branch) == text:
+                if branch.length >= self.window:
+                    return None
                 branch.ids.append(token)
                 return branch
         return None
 
-    def draft(self, token: int, version: int) -> bool:
-        """Put `token` at the end of the path, unless the path it was drafted for is gone. Says whether it did."""
+    def correct(self, token: int) -> None:
+        """What takes the place of the proposal that was refused: the path begins with it."""
+        if self.refused is None:
+            raise ValueError("nothing was refused")
+        self.refused, self._asked = None, False
+        self.path, self._marks = [token], [_CORRECTION]
+
+    def close(self) -> None:
+        """Draft nothing behind the path until it is judged, and have the edge add a token of the target's own."""
+        self._closed = bool(self.path)
+
+    def draft(self, token: int, version: int, mark: Mark | None = None) -> bool:
+        """Put `token` at the end of the path, unless the path it was drafted for is gone. Says whether it did.
+
+        `mark`: for every token of a session that is not plain.
+        """
         if version != self.version:
             return False
         if self.room <= 0:
             raise ValueError(f"the window of {self.window} is full")
         self.path.append(token)
+        if mark is not None:
+            self._marks.append(mark)
         return True
 
     def outgoing(self) -> Propose | None:
         """What the edge should hear now: unsent ids, else an acknowledgement, else nothing. Counts as sent."""
         seen = len(self.committed)
-        if self._sent == len(self.path) and seen == self._told:
+        silent = self._sent == len(self.path) and seen == self._told and self._closed == self._told_closed
+        if silent and (self.refused is None or self._asked):
             return None
-        propose = Propose(seen, seen + self._sent, tuple(self.path[self._sent :]))
+        propose = Propose(seen, seen + self._sent, tuple(self.path[self._sent :]), closed=self._closed)
+        if self._marks:
+            propose = marked(propose, [mark.claim for mark in self._marks[self._sent :]])
         self._sent = len(self.path)
-        self._told = seen
+        self._told, self._told_closed, self._asked = seen, self._closed, self.refused is not None
         return propose
 
     def reconnect(self) -> None:
         """A new stream begins: nothing of the path has been sent on it, and the edge knows what is committed."""
         self._sent = 0
-        self._told = len(self.committed)
+        self._told, self._told_closed, self._asked = len(self.committed), False, False
+
+    def reopen(self) -> None:
+        """The same at an edge that does not know the answer: what was drawn for the one before is for nobody."""
+        if self._marks or self.refused is not None:
+            self._drop()
+        self.refused = None
+        self.reconnect()
+
+    def _drop(self) -> int:
+        """Throw path and branches away; how many drafted ids they had."""
+        dropped = len(self.path) + held(self.branches)
+        self.path, self._marks, self.branches = [], [], []
+        self._sent = 0
+        self._closed = False
+        self.version += 1
+        return dropped
+
+    def _refuse(self) -> int:
+        """The first of the path was rejected; how many ids are thrown away. A correction that was drawn stands."""
+        if self.refused is not None or (self._marks and self._marks[0] is _CORRECTION):
+            return 0
+        if not self._marks or self._marks[0].law is None:
+            raise OutOfStep("commit.residual is set: no proposal of this device was drawn there")
+        self.refused = self._marks[0].law
+        return self._drop()

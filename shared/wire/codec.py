@@ -14,9 +14,11 @@ from google.protobuf.message import Message as AnyMessage
 
 from shared.errors import InvalidValue
 from shared.speculation.messages import Commit, Finish, Finished, Ping, Pong, Propose, Yield
+from shared.speculation.traced import Traced
 from shared.wire import checks
 from shared.wire import codec_answer as answer
 from shared.wire import codec_session as session
+from shared.wire import codec_traced as traced
 from shared.wire.codec_info import decode_info, encode_info
 from shared.wire.handshake import Drain, ImageChunk, ImageHeld, Limits, Open, Opened, Queued, Resume
 from shared.wire.v1 import verify_pb2 as pb
@@ -36,7 +38,7 @@ __all__ = [
 ]
 
 FromDevice: TypeAlias = Open | ImageChunk | Propose | Yield | Finish | Resume | Ping
-FromEdge: TypeAlias = Opened | ImageHeld | Queued | Commit | Finished | Drain | Pong
+FromEdge: TypeAlias = Opened | ImageHeld | Queued | Commit | Finished | Drain | Pong | Traced
 
 YIELD = "yield"  # a word of Python, so the field has no attribute syntax
 
@@ -120,6 +122,8 @@ def encode_response(message: FromEdge) -> pb.VerifyResponse:
             return pb.VerifyResponse(drain=answer.encode_drain(message))
         case Pong():
             return pb.VerifyResponse(pong=pb.Pong())
+        case Traced():
+            return pb.VerifyResponse(traced=traced.encode_traced(message))
         case _:
             assert_never(message)
 
@@ -141,8 +145,10 @@ def decode_response(message: pb.VerifyResponse, limits: Limits) -> FromEdge:
             return answer.decode_drain(message.drain)
         case "pong":
             return Pong()
+        case "traced":
+            return traced.decode_traced(message.traced)
         case _:
-            rule = "must be opened, image_held, queued, commit, finished, drain or pong"
+            rule = "must be opened, image_held, queued, commit, finished, drain, pong or traced"
             raise InvalidValue("response.payload", checks.NOT_SET, rule)
 
 

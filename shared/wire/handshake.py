@@ -5,21 +5,13 @@ The messages of a running answer are in `shared.speculation.messages`.
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
-from shared.speculation.messages import Pace
+from shared.speculation.messages import COUPLED, Judging, Pace, Rule
 from shared.speculation.prints import VocabularyPrint
 from shared.speculation.request import ImageReference, Message, SamplingParameters, SamplingWish
 
 PROTOCOL_VERSION = 1
-
-
-class Rule(enum.Enum):
-    """How proposals are verified."""
-
-    COUPLED = "coupled"
-    REJECTION = "rejection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +36,7 @@ class DeviceProfile:
     vocabulary: VocabularyPrint | None
     window: int
     pace: Pace | None = None
-    rule: Rule = Rule.COUPLED
+    judging: Judging = COUPLED
     client: str = ""
 
 
@@ -52,7 +44,8 @@ class DeviceProfile:
 class Open:
     """Begins an answer, or begins it again after `committed` at an edge that does not know it.
 
-    `log_probabilities`: whether commits are to say how likely the target found each id.
+    `log_probabilities`: whether commits are to say how likely the target found each id. `trace`: whether the edge is to
+    tell when it did what.
     """
 
     messages: tuple[Message, ...]
@@ -61,6 +54,7 @@ class Open:
     device: DeviceProfile
     committed: tuple[int, ...] = ()
     log_probabilities: bool = False
+    trace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +114,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What an edge serves."""
+    """What an edge serves. `lossy`: devices may have proposals taken without comparing."""
 
     model: str
     family: str
@@ -131,3 +125,4 @@ class ServerInfo:
     paces: tuple[Pace, ...]
     rules: tuple[Rule, ...]
     version: str
+    lossy: bool = False

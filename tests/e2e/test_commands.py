@@ -14,6 +14,7 @@ import pytest
 
 from deploy.processes import EdgeProcess, edge_process
 from shared.demo.pair import samples
+from tests.support.traces import spans_nest
 
 TARGET = "toy:seed=1"
 DRAFT = "toy:seed=1,agreement=0.8"
@@ -36,12 +37,14 @@ def edge() -> Iterator[EdgeProcess]:
         yield process
 
 
-def test_only_the_text_is_on_stdout_and_the_figures_on_stderr(edge: EdgeProcess) -> None:
-    done = ask("what is it?", "--edge", edge.address, "--draft", DRAFT)
+def test_only_the_text_is_on_stdout_and_the_figures_on_stderr(edge: EdgeProcess, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.json"
+    done = ask("what is it?", "--edge", edge.address, "--draft", DRAFT, "--trace", str(trace))
     assert done.returncode == 0
     assert done.stdout.strip()
     assert "tok/s" not in done.stdout
     assert "accepted per step" in done.stderr
+    spans_nest(json.loads(trace.read_text()))
 
 
 def test_json_is_one_object_with_text_ids_and_figures(edge: EdgeProcess) -> None:

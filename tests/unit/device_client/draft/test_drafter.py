@@ -88,7 +88,7 @@ LIVES = st.lists(
 def test_many_texts_in_one_forward_are_each_of_them_alone(lives: list[tuple[int, list[list[int]]]]) -> None:
     one, path = drafter(), list[int]()
     for kept, ends in lives:
-        path = path[:kept] + [7]
+        path = [*path[:kept], 7]
         texts = [path, *(path[: len(path) // 2] + end for end in ends)]
         chosen = one.weigh_all(texts, path)
         assert chosen == [drafter().weigh(text) for text in texts]
