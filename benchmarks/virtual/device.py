@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from benchmarks.virtual.clock import Clock
 from benchmarks.virtual.edge import Manner, StepCurve, VirtualEdge
 from benchmarks.virtual.traces import Trace
-from device_client.draft.calibration import Calibration
 from device_client.draft.control import Control, Forward
 from device_client.draft.policy import Handing, Move
-from device_client.draft.strategy import Strategy
-from shared.speculation.device import REST, DeviceConversation
-from shared.speculation.messages import Commit, Pace, Propose, Yield
+from shared.speculation.messages import Commit, Propose, Yield
 
 WORD_BYTES, ID_BYTES = 24, 3  # of a framed Propose; of a Commit about the same
 
@@ -48,24 +45,13 @@ class Replayed:
     corrections: int
 
 
-def replay(trace: Trace, costs: Costs, strategy: Strategy, manner: Manner, calibration: Calibration) -> Replayed:
-    """One answer."""
-    device = VirtualDevice(trace, costs, strategy, manner, calibration)
-    return device.run()
-
-
 class VirtualDevice:
     """The moves of a `Control`, as `draft.ahead` makes them."""
 
-    def __init__(
-        self, trace: Trace, costs: Costs, strategy: Strategy, manner: Manner, calibration: Calibration
-    ) -> None:
+    def __init__(self, trace: Trace, costs: Costs, control: Control, manner: Manner) -> None:
         self._trace, self._costs, self._clock = trace, costs, Clock()
         self._edge = VirtualEdge(self._clock, trace.ids, costs.step, manner, self._say_down)
-        self._manner = manner
-        conversation = DeviceConversation(manner.window, rest=REST if manner.pace is Pace.EAGER else 0)
-        policy, handing = strategy.begin(manner.window), strategy.handing(manner.pace)
-        self._control = Control(conversation, policy, handing, strategy.branching, calibration)
+        self._manner, self._control = manner, control
         self._busy = False
         self._yielded = False
         self._told = 0

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from device_client.reduce import Asked, Reducer
 from shared.speculation.coupled import Choice, Chooser
 from shared.speculation.messages import agreement
 from shared.speculation.request import Message, SamplingParameters
@@ -50,14 +51,19 @@ class Drafter:
         messages: Sequence[Message],
         images: Sequence[Image.Image],
         begins: Callable[[str], None] = _nobody,
+        reducer: Reducer | None = None,  # None: every visual token enters
     ) -> None:
         self._vlm = vlm
         begins("prompt")
         self._prompt = vlm.prepare(messages, images)
-        begins("vision tower")
-        visual = vlm.see(self._prompt)
-        begins("draft prefill")
-        decoder, rows = prefill(vlm, self._prompt, visual)
+        decoder: Decoder
+        if reducer is None:
+            begins("vision tower")
+            visual = vlm.see(self._prompt)
+            begins("draft prefill")
+            decoder, rows = prefill(vlm, self._prompt, visual)
+        else:
+            decoder, rows, _ = reducer.prefill(Asked(vlm, self._prompt, messages, images), begins)
         self._sequences = [_Sequence(decoder, [])]  # last used first; more than one where branches are drafted
         self._first_row: Tensor = rows[-1]
         self._chooser: Chooser | None = None
