@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from time import monotonic
 from types import TracebackType
+from typing import TypeVar
 
 import grpc
 
@@ -23,6 +25,8 @@ from device_client.draft.control import Control
 from device_client.draft.strategy import Strategy
 from device_client.figures import Recorder
 from device_client.link import server_info
+from device_client.prune.wish import parse_budget, parse_choice
+from device_client.reduce import Reducer
 from device_client.session import EdgeSession, Route
 from device_client.trace.trace import Trace
 from shared.errors import InvalidValue, Unavailable
@@ -35,6 +39,8 @@ from shared.vlm.threads import pin_thread, resolve_threads
 from shared.wire.handshake import DeviceProfile, Open, ServerInfo
 from shared.wire.metadata import new_request, request_metadata
 
+Value = TypeVar("Value")
+
 
 class Client:
     """Asks the edge at `config.edge` with `draft` ahead of it. Use as `async with`."""
@@ -45,6 +51,7 @@ class Client:
         self._config = config
         self._calibration = Calibration()  # of the draft: what one answer teaches holds in the next
         self._vlm = draft
+        self._reducer = Reducer(parse_choice(config.prune), parse_budget(config.keep))
         self._access = Access.of(config)
         self._channel: grpc.aio.Channel = self._access.channel()
         self._info: ServerInfo | None = None
@@ -71,6 +78,19 @@ class Client:
             except Unavailable as failed:
                 raise self._access.explained(failed) from None
         return self._info
+
+    async def forward(self, job: Callable[..., Value], *arguments: object) -> Value:
+        """What `job` returns on the draft's own thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.thread, job, *arguments)
+
+    def forget(self) -> None:
+        """The edge may have become another: look at it anew before the next answer."""
+        self._info = None
+
+    @property
+    def vlm(self) -> Vlm:
+        """The draft model."""
+        return self._vlm
 
     async def ask(self, question: Question, trace: Trace | None = None) -> Answer:
         """Begin an answer, which `trace` is told of. Raises Unavailable, ModelMismatch, InvalidValue."""
@@ -106,5 +126,6 @@ class Client:
             self._calibration,
             recorder.flight,
         )
-        model = DraftModel(self._vlm, self.thread, common, config.drafting, alone=config.fallback == "local")
+        alone = config.fallback == "local"
+        model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, self._reducer)
         return Answer(question, session, model, control)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from device_client.draft.names import PolicyName, Preference
+from device_client.prune.wish import parse_budget, parse_choice
 from shared.errors import InvalidValue
 from shared.loopback import is_loopback
 from shared.speculation.request import ModelDefaults, SamplingWish, resolve
+
+STDIN = "stdin:"  # what the command line calls the picture that comes by stdin
 
 
 @Parameter(name="*")
@@ -52,6 +55,11 @@ class DeviceConfig:
     """What is dear to policy marginal beside time: battery, data, or the target's tokens (cost)."""
     lockstep: bool = False
     """Draft, send, and wait for the edge's word each time, as stop-and-wait systems do."""
+    prune: str = "covspec"
+    """Which visual tokens the draft reads, if not all. covspec: those the question points at, that are busy, and new.
+    Others to compare with: see docs/pruning.md. The text never changes, only the speed."""
+    keep: str = "auto"
+    """How many: a count, a ratio such as 0.083 or 8.3%, or auto: all, unless this device reads its prompt slowly."""
     drafting: bool = True
     """Draft at all; --no-drafting lets the edge answer alone."""
     fallback: Literal["wait", "local", "error"] = "wait"
@@ -74,6 +82,10 @@ class DeviceConfig:
         host, _, port = self.edge.rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
             raise InvalidValue("edge", self.edge, "must be host:port with a port from 1 to 65535")
+        choice = parse_choice(self.prune)
+        if choice.name == "verifier":
+            raise InvalidValue("prune", self.prune, "an edge does not send what its target attends to: benchmarks only")
+        parse_budget(self.keep)
         if not 1 <= self.window <= 64:
             raise InvalidValue("window", self.window, "must lie between 1 and 64")
         if not 0 <= self.reconnect_seconds <= 86400:
@@ -99,6 +111,28 @@ class DeviceConfig:
     def speaks_tls(self) -> bool:
         """Whether the link is encrypted."""
         return self.tls or self.tls_ca is not None or self.tls_cert is not None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class PictureOptions:
+    """Where pictures may come from, beside files."""
+
+    clipboard: Annotated[bool, Parameter(negative=())] = False
+    """Add the picture in the clipboard."""
+    allow_url: Annotated[bool, Parameter(negative=())] = False
+    """Fetch pictures that are named by http(s) URLs."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ShowOptions:
+    """What is shown, and how."""
+
+    color: Literal["auto", "always", "never"] = "auto"
+    """Tell by colour what the edge had to say itself; auto: on a terminal."""
+    verbose: Annotated[bool, Parameter(negative=())] = False
+    """Say on stderr what runs here and there, and each try after a break."""
 
 
 @Parameter(name="*")

@@ -51,6 +51,9 @@ class EdgeConfig:
     """Answers in one step of the model."""
     prefill_chunk: int = 512
     """Tokens of a prompt in one step, so that running answers do not wait for a whole new prompt."""
+    allow_lossy: bool = False
+    """Let devices have proposals taken without comparing (`device-client --gate`): such answers are not the target's
+    own, and say so."""
     proposals: bool = True
     """Look at what devices draft; --no-proposals is the target alone, to compare with."""
     turn: int = 8

@@ -132,7 +132,15 @@ class EdgeServer:
 
     def _edge(self) -> Edge:
         limits = _limits(self._config, self._engine.info.context_length)
-        return Edge(self._engine, self._sessions, self._store, self._waiting_room, limits, self._config.park_seconds)
+        return Edge(
+            self._engine,
+            self._sessions,
+            self._store,
+            self._waiting_room,
+            limits,
+            self._config.park_seconds,
+            self._config.allow_lossy,
+        )
 
     async def _described(self) -> str:
         """What runs here, as it holds: the threads are those that the engine's thread itself counts."""
@@ -142,6 +150,7 @@ class EdgeServer:
             f"{info.name} ({info.family}), threads {threads}, context {info.context_length},"
             f" window {config.max_window}, batch {config.max_batch}, places {config.max_sessions},"
             f" line {config.max_queue}, {paces if config.proposals else 'no proposals'}"
+            f"{', lossy answers allowed' if config.allow_lossy else ''}"
         )
 
     async def _say(self, status: int) -> None:

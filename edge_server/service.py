@@ -17,7 +17,7 @@ from edge_server.door import Door
 from edge_server.stream import Edge, Stream
 from shared.errors import CovspecError, EngineFailure, Unavailable
 from shared.wire.codec import FromDevice, FromEdge, decode_request, encode_info, encode_response, parse_request
-from shared.wire.handshake import Limits, Rule, ServerInfo
+from shared.wire.handshake import Limits, ServerInfo
 from shared.wire.statuses import status_of
 from shared.wire.v1 import verify_pb2 as pb
 
@@ -116,8 +116,9 @@ def _info(edge: Edge) -> ServerInfo:
         chat_template=model.prints.chat_template,
         limits=edge.limits,
         paces=edge.engine.paces,
-        rules=(Rule.COUPLED,),
+        rules=edge.engine.rules,
         version=version("covspec"),
+        lossy=edge.lossy,
     )
 
 

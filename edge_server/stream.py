@@ -23,15 +23,14 @@ from edge_server.engine.port import Request, TargetEngine
 from edge_server.line import Ticket
 from edge_server.sessions import Held, Sessions, new_name
 from edge_server.uploads import ImageStore, Uploads, WaitingRoom
-from shared.errors import CovspecError, EngineFailure, OutOfStep, Superseded, Unsupported
+from edge_server.wishes import check_judging, common_ids, pace_of
+from shared.errors import CovspecError, EngineFailure, OutOfStep, Superseded
 from shared.speculation.edge import Rules
-from shared.speculation.messages import Finish, Finished, FinishReason, Pace, Ping, Pong, Propose, Yield
-from shared.speculation.prints import fit
+from shared.speculation.messages import Finish, Finished, FinishReason, Ping, Pong, Propose, Yield
 from shared.speculation.request import ImageReference
 from shared.vlm.images import open_image
-from shared.vlm.port import ModelInfo
 from shared.wire.codec import FromDevice, FromEdge
-from shared.wire.handshake import DeviceProfile, ImageChunk, ImageHeld, Limits, Open, Opened, Queued, Resume, Rule
+from shared.wire.handshake import ImageChunk, ImageHeld, Limits, Open, Opened, Queued, Resume
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +48,7 @@ class Edge:
     waiting_room: WaitingRoom
     limits: Limits
     park_seconds: float
+    lossy: bool = False
 
 
 class Stream:
@@ -112,9 +112,10 @@ class Stream:
 
     async def _open(self, opening: Open) -> Held:
         info, device, limits = self._edge.engine.info, opening.device, self._edge.limits
-        common = _common_ids(info, device)
-        pace = _pace(device, self._edge.engine.paces)
-        rules = Rules(device.window, limits.max_ahead, info.rows, info.placeholder_ids)
+        check_judging(device, self._edge.engine.rules, lossy=self._edge.lossy)
+        common = common_ids(info, device)
+        pace = pace_of(device, self._edge.engine.paces)
+        rules = Rules(device.window, limits.max_ahead, info.rows, info.placeholder_ids, device.judging)
         sessions = self._edge.sessions
         ticket = self._ticket = sessions.queue(self._tenant)
         try:
@@ -135,6 +136,7 @@ class Stream:
                 opening.log_probabilities,
                 self._tenant,
                 opening.trace,
+                device.judging,
             )
             answer = await self._edge.engine.open(request, offers)
         except BaseException:
@@ -278,20 +280,3 @@ class _Left(CovspecError):
 
 class _Gone(OutOfStep):
     """The device is gone, or looks so."""
-
-
-def _pace(device: DeviceProfile, offered: Sequence[Pace]) -> Pace:
-    """The pace that holds. Raises Unsupported."""
-    if device.pace is not None and device.pace not in offered:
-        names = " or ".join(pace.value for pace in offered)
-        raise Unsupported(f"open.device.pace is {device.pace.value}: this edge steps at the pace {names} only")
-    return device.pace or offered[0]
-
-
-def _common_ids(info: ModelInfo, device: DeviceProfile) -> int:
-    """How many ids the device may propose. Raises ModelMismatch, Unsupported."""
-    if device.rule is not Rule.COUPLED:
-        raise Unsupported(f"open.device.rule is {device.rule.value}: this edge verifies with the rule coupled only")
-    if device.vocabulary is None:
-        return 0
-    return min(fit(device.vocabulary, info.prints.vocabulary), info.rows)

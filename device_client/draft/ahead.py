@@ -20,6 +20,7 @@ from PIL import Image
 from device_client.draft.control import Control
 from device_client.draft.drafter import Drafter
 from device_client.draft.policy import Handing, Move
+from device_client.reduce import Reducer
 from device_client.session import EdgeSession
 from shared.errors import CovspecError
 from shared.speculation.messages import Yield
@@ -35,7 +36,7 @@ class DraftModel:
     """The draft, the thread that owns it, and how many ids it shares with the target, from 0 on.
 
     `drafting`: whether it drafts at all, or only reads out. `alone`: whether it goes on alone, provisionally, while the
-    edge is away.
+    edge is away. `reducer`: None lets every visual token enter.
     """
 
     vlm: Vlm
@@ -43,6 +44,7 @@ class DraftModel:
     common_ids: int
     drafting: bool = True
     alone: bool = False
+    reducer: Reducer | None = None
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,9 @@ class Ahead:
         if self.over:
             return
         try:
-            task, begins = self._task, self._session.recorder.begins
-            drafter = await self._forward(Drafter, self._draft.vlm, task.messages, task.images, begins)
+            task, vlm, reducer = self._task, self._draft.vlm, self._draft.reducer
+            begins = self._session.recorder.begins
+            drafter = await self._forward(Drafter, vlm, task.messages, task.images, begins, reducer)
             self._room = drafter.room
             self._assume_parameters()
             followed: SamplingParameters | None = None

@@ -30,7 +30,7 @@ from edge_server.engine.session import Session, Work
 from edge_server.engine.sights import Sights
 from edge_server.engine.turns import Ready, Turns
 from shared.errors import EngineFailure, Unavailable
-from shared.speculation.messages import Commit, Finished, FinishReason, Pace
+from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Rule
 from shared.vlm.port import ModelInfo, Vlm
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,7 @@ class EmbeddedEngine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.paces = (Pace.EAGER, Pace.THRIFTY, Pace.AUTO) if batching.proposals else (Pace.EAGER,)
+        self.rules = (Rule.COUPLED, Rule.REJECTION) if batching.proposals else (Rule.COUPLED,)
         self._load = load
         self._batch = Batch(batching)
         self._sights = Sights(batching.sight_tokens)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
 from shared.speculation.edge import EdgeConversation, Fate, Pending, Rules
 from shared.speculation.messages import Commit, Pace, Propose, Timings, Yield
+from shared.speculation.residual import Rejected
 
 TIMED_EVERY = 4  # commits: times change slowly, and on each commit they would be a third of its bytes
 
@@ -31,10 +32,14 @@ class Offer:
 
 
 class Offers:
-    """One session's conversation behind a lock. `clock`: monotonic seconds. `wake`: called without the lock."""
+    """One session's conversation behind a lock. `clock`: monotonic seconds.
+
+    Called without the lock: `wake`, and `answer` with what is due at once to what was heard.
+    """
 
     def __init__(self, rules: Rules, committed: Sequence[int], clock: Callable[[], float]) -> None:
         self.wake: Callable[[], None] = _nobody
+        self.answer: Callable[[Commit], None] = _nobody_reads
         self.most = min(rules.window, rules.max_ahead - 1)  # proposals that a step could ever find waiting
         self._conversation = EdgeConversation(rules, committed)
         self._clock = clock
@@ -44,15 +49,18 @@ class Offers:
 
     def hear(self, message: Propose | Yield) -> None:
         """Take what the device says. Raises InvalidValue, OutOfStep."""
+        due = None
         with self._lock:
             match message:
                 case Propose():
-                    self._conversation.hear(message)
+                    due = self._conversation.hear(message)
                     self._heard_at = self._clock()
                 case Yield():
                     self._conversation.yielded = message.on
                 case _:
                     assert_never(message)
+        if due is not None:
+            self.answer(due)
         self.wake()
 
     def may_step(self, pace: Pace) -> bool:
@@ -76,8 +84,7 @@ class Offers:
         """What a step that begins now verifies: the first `most` proposals, or all."""
         with self._lock:
             pending = self._conversation.pending()
-            taken = replace(pending, ids=pending.ids[:most])
-            return Offer(taken, tuple(self._conversation.committed), self._heard_at, len(pending.ids))
+            return Offer(pending.first(most), tuple(self._conversation.committed), self._heard_at, len(pending.ids))
 
     @property
     def newest(self) -> tuple[int, float]:
@@ -108,6 +115,11 @@ class Offers:
             self._commits += 1
             return self._conversation.commit(offer.pending, ids, timings, admitted, log_probabilities)
 
+    def reject(self, commit: Commit, rejected: Rejected) -> Commit:
+        """The step of `commit` has rejected the proposal behind its ids, which the device is to correct."""
+        with self._lock:
+            return self._conversation.reject(commit, rejected)
+
     def resume(self, seen: int) -> Commit:
         """A new stream of a device that has `seen` tokens. Raises OutOfStep."""
         with self._lock:
@@ -123,6 +135,10 @@ class Offers:
 
 def _nobody() -> None:
     """Nobody waits for this mailbox yet."""
+
+
+def _nobody_reads(_: Commit) -> None:
+    """Nobody reads the answers of this mailbox yet."""
 
 
 def _microseconds(seconds: float) -> int:

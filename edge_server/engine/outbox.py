@@ -38,7 +38,7 @@ class Outbox:
         if isinstance(item, CovspecError):
             raise item
         if isinstance(item, Commit) and item.accepted:  # what a resume repeats tells no steps and goes alone
-            while self._news and isinstance(later := self._news[0], Commit):
+            while item.whole and self._news and isinstance(later := self._news[0], Commit) and later.accepted:
                 self._news.popleft()
                 item = item.merged(later)
         return item

@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 from PIL import Image
 
 from edge_server.engine.offers import Offers
-from shared.speculation.messages import Commit, Finished, FinishReason, Pace
+from shared.speculation.messages import COUPLED, Commit, Finished, FinishReason, Judging, Pace, Rule
 from shared.speculation.request import Message, SamplingParameters, SamplingWish
 from shared.speculation.traced import Traced
 from shared.vlm.port import ModelInfo
@@ -25,7 +25,8 @@ class Request:
     """What an engine answers. `committed`: tokens of the answer that stand already. `seed`: if the wish has none.
 
     `digests`: one for each image, by which an engine may know it again for the same `tenant`; () if it is not to.
-    `log_probabilities`: commits are to have them. `trace`: the news are to tell when what was done.
+    `log_probabilities`: commits are to have them. `trace`: the news are to tell when what was done. `judging`: how the
+    device's proposals are judged.
     """
 
     messages: tuple[Message, ...]
@@ -38,6 +39,7 @@ class Request:
     log_probabilities: bool = False
     tenant: str = ""
     trace: bool = False
+    judging: Judging = COUPLED
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,10 @@ class TargetEngine(Protocol):
     @property
     def paces(self) -> tuple[Pace, ...]:
         """Paces on offer, the default one first."""
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Rules on offer, the default one first."""
 
     async def open(self, request: Request, offers: Offers) -> Answer:
         """Begin an answer. Raises InvalidValue, PromptTooLong, EngineFailure."""

@@ -17,8 +17,10 @@ from edge_server.engine.offers import Offer, Offers
 from edge_server.engine.port import News, Request, Terms
 from shared.errors import CovspecError, EngineFailure, InvalidValue
 from shared.speculation.coupled import Chooser, log_probabilities
+from shared.speculation.edge import Pending
 from shared.speculation.ending import Ending
-from shared.speculation.messages import Commit, Finished, FinishReason, Pace
+from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Rule
+from shared.speculation.rejection import Rejection, Verified
 from shared.speculation.request import resolve
 from shared.vlm.port import Block, Decoder, Prompt, VisualTokens, Vlm
 
@@ -74,10 +76,14 @@ class Session:
     ended: Finished | EngineFailure | None = None
     _decoder: Decoder | None = None
     _chooser: Chooser = field(init=False)
+    _rejection: Rejection | None = None
     _ending: Ending = field(init=False)
 
     def __post_init__(self) -> None:
         self._chooser = Chooser(self.terms.parameters, self.prompt.ids)
+        if self.request.judging.rule is Rule.REJECTION:
+            self._rejection = Rejection(self.terms.parameters, self._chooser, self.request.judging.evidence)
+        self.offers.answer = self._say
         self._ending = Ending(self.terms.parameters, self.vlm.tokenizer.decode)
         kept, reason = self._until_end(self.request.committed)
         if len(kept) < len(self.request.committed):
@@ -155,6 +161,10 @@ class Session:
         prompt = min(chunk, self._decoder.prompt_left)
         if prompt < self._decoder.prompt_left:
             return Work(Block(self._decoder, prompt), None)
+        if (
+            self._rejection is not None
+        ):  # its first token is the target's own; later what was proposed decides, all of it
+            most = 0 if prompt > 0 else None
         offer = self.offers.take(most)  # as late as possible: what was drafted early is verified with the prefill
         ids = offer.committed[self._decoder.length :] + offer.pending.ids
         return Work(Block(self._decoder, prompt, ids), offer)
@@ -169,22 +179,37 @@ class Session:
             return None
         proposals = offer.pending.ids
         rows = rows[-1 - len(proposals) :]
-        verified = self._chooser.verify(rows, proposals, offer.committed)
-        tokens, reason = self._until_end(verified)
+        verified = self._verify(rows, offer.pending, offer.committed)
+        tokens, reason = self._until_end(verified.tokens)
         told = log_probabilities(rows, tokens) if self.request.log_probabilities else ()
-        commit = self.offers.commit(offer, tokens, seconds, self.verdict.admitted, told)
+        admitted = self.verdict.admitted if self._rejection is None else None
+        commit = self.offers.commit(offer, tokens, seconds, admitted, told)
+        if verified.rejected is not None:
+            commit = self.offers.reject(commit, verified.rejected)
         if self.journal is not None:
             self.journal.chose(commit.accepted[0])
         self.survival.saw(len(proposals), commit.accepted[0])
         for fate in self.offers.overtaken():
             self.survival.saw(fate.known, fate.stood)
-        work.block.decoder.truncate(offer.pending.start + commit.accepted[0])
+        # The last committed token is not held: its row judges the first proposal of the next step.
+        held = min(offer.pending.start + commit.accepted[0], len(offer.committed) + len(tokens) - 1)
+        work.block.decoder.truncate(max(0, held))
         self.deliver(commit)
         if self.journal is not None and self.journal.is_full:
             self.deliver(self.journal.parcel(self.offers.newest))
         if reason is not None:
             self.finish(reason)
         return commit
+
+    def _verify(self, rows: Tensor, pending: Pending, before: Sequence[int]) -> Verified:
+        if self._rejection is not None:
+            return self._rejection.verify(rows, pending, before)
+        given = [claim.given for claim in pending.claims]
+        return Verified(self._chooser.verify(rows, pending.ids, before, given))
+
+    def _say(self, commit: Commit) -> None:
+        """What is due at once to what the device said; on any thread."""
+        self.deliver(commit)
 
     def finish(self, reason: FinishReason) -> None:
         """Nothing follows; the cache is freed."""

@@ -86,19 +86,32 @@ class Chooser:
         entropy = float(np.log(total) - mass @ law / total)
         return Choice(token, runner_up, gap, max(0.0, entropy), float(np.exp(chosen) / total))
 
-    def verify(self, rows: Tensor, pending: Sequence[int], before: Sequence[int]) -> list[int]:
+    def law(self, row: Tensor, before: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The ids that can win, ascending, and how likely each does: ([n], [n])."""
+        logits, temperature = self._processed(row, before), self._parameters.temperature
+        if temperature == 0:
+            return np.array([logits.argmax()]), np.ones(1)
+        ids = np.flatnonzero(logits >= logits.max() - SPAN * temperature)
+        ids = self._unmasked(logits, ids[logits[ids] > -np.inf])
+        mass = np.exp((logits[ids] - logits[ids].max()) / temperature)
+        return ids, mass / mass.sum()
+
+    def verify(
+        self, rows: Tensor, pending: Sequence[int], before: Sequence[int], given: Sequence[bool] = ()
+    ) -> list[int]:
         """The tokens that a step adds: the agreeing prefix of `pending`, then one of the target's own.
 
         rows: [pending + 1, rows], the logits after `before` and after each of `pending`. The result ends early with a
-        token that ends the answer.
+        token that ends the answer. `given`: those of `pending` that are taken without comparing; () for none.
         """
         if len(rows) != len(pending) + 1:
             raise ValueError(f"{len(rows)} rows for {len(pending)} proposals: there must be one row more")
         text = list(before)
         ends = self._parameters.end_ids
         best = _best(rows) if self._best_wins else [None] * len(rows)
-        for row, unmasked, proposal in zip(rows, best, (*pending, None), strict=True):
-            text.append(self._choose(row, unmasked, text))
+        free = (*given, *[False] * (len(rows) - len(given)))
+        for row, unmasked, proposal, taken in zip(rows, best, (*pending, None), free, strict=True):
+            text.append(proposal if taken and proposal is not None else self._choose(row, unmasked, text))
             if text[-1] != proposal or text[-1] in ends:
                 break
         return text[len(before) :]

@@ -9,9 +9,12 @@ beyond it. It does not know models, threads or the wire.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from shared.errors import OutOfStep
-from shared.speculation.messages import Commit, Propose, agreement
+from shared.speculation.claims import marked
+from shared.speculation.laws import DraftLaw
+from shared.speculation.messages import Claim, Commit, Propose, agreement
 
 
 def reach(window: int, admitted: int | None, in_flight: int | None) -> int:
@@ -30,11 +33,23 @@ def reach(window: int, admitted: int | None, in_flight: int | None) -> int:
 REST = 16  # steps: what is heard costs the edge about a hundredth of a short step, and of these none
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Mark:
+    """What is kept of an id on the path: what goes up with it, and the law it was drawn from, to correct it by."""
+
+    claim: Claim
+    law: DraftLaw | None = None
+
+
+_CORRECTION = Mark(Claim(given=True, corrects=True))
+
+
 class DeviceConversation:
     """One answer as the device sees it.
 
     `version` changes whenever the path is dropped: a forward begun under an older version drafts for a dead path.
-    `admitted`: how many proposals the edge last said a step will look at; None: no limit beside the window.
+    `admitted`: how many proposals the edge last said a step will look at; None: no limit beside the window. `refused`:
+    a proposal was rejected and the edge waits for the correction: the law that the proposal was drawn from.
     `rest`: steps without a path after a wrong one if the edge looks at none; 0 where steps wait for proposals.
     """
 
@@ -43,6 +58,10 @@ class DeviceConversation:
         self.path: list[int] = []
         self.version = 0
         self.admitted: int | None = None
+        self.refused: DraftLaw | None = None
+        self._marks: list[Mark] = []  # one for each of the path, none in a plain session
+        self._closed = self._told_closed = False  # nothing is drafted behind the path until it is judged
+        self._asked = False  # for the whole row, to draw the correction from
         self._window = window
         self._rest = rest
         self._rested = rest
@@ -69,6 +88,8 @@ class DeviceConversation:
 
         None while it rests: the edge looks at none, and the last path was wrong not long ago.
         """
+        if self.refused is not None or self._closed:
+            return 0
         if self.admitted == 0 and not self.path and self._rested < self._rest:
             return 0
         return reach(self._window, self.admitted, in_flight) - len(self.path)
@@ -84,38 +105,80 @@ class DeviceConversation:
         self.committed.extend(commit.ids)
         self.admitted = commit.admitted
         self._rested += len(commit.accepted)
-        if agreeing == count:
-            self.path = self.path[count:]
-            self._sent = max(0, self._sent - count)
-            return 0
-        dropped = len(self.path) - agreeing
-        if self.path:
-            self._rested = 0
-        self.path = []
-        self._sent = 0
-        self.version += 1
-        return dropped
+        if agreeing < count:
+            if self.path:
+                self._rested = 0
+            return self._drop() - agreeing
+        self.path = self.path[count:]
+        self._marks = self._marks[count:]
+        self._sent = max(0, self._sent - count)
+        self._closed = self._closed and bool(self.path)
+        return 0 if commit.residual is None else self._refuse()
 
-    def draft(self, token: int, version: int) -> bool:
-        """Put `token` at the end of the path, unless the path it was drafted for is gone. Says whether it did."""
+    def correct(self, token: int) -> None:
+        """What takes the place of the proposal that was refused: the path begins with it."""
+        if self.refused is None:
+            raise ValueError("nothing was refused")
+        self.refused, self._asked = None, False
+        self.path, self._marks = [token], [_CORRECTION]
+
+    def close(self) -> None:
+        """Draft nothing behind the path until it is judged, and have the edge add a token of the target's own."""
+        self._closed = bool(self.path)
+
+    def draft(self, token: int, version: int, mark: Mark | None = None) -> bool:
+        """Put `token` at the end of the path, unless the path it was drafted for is gone. Says whether it did.
+
+        `mark`: for every token of a session that is not plain.
+        """
         if version != self.version:
             return False
         if self.room <= 0:
             raise ValueError(f"the window of {self._window} is full")
         self.path.append(token)
+        if mark is not None:
+            self._marks.append(mark)
         return True
 
     def outgoing(self) -> Propose | None:
         """What the edge should hear now: unsent ids, else an acknowledgement, else nothing. Counts as sent."""
         seen = len(self.committed)
-        if self._sent == len(self.path) and seen == self._told:
+        silent = self._sent == len(self.path) and seen == self._told and self._closed == self._told_closed
+        if silent and (self.refused is None or self._asked):
             return None
-        propose = Propose(seen, seen + self._sent, tuple(self.path[self._sent :]))
+        propose = Propose(seen, seen + self._sent, tuple(self.path[self._sent :]), closed=self._closed)
+        if self._marks:
+            propose = marked(propose, [mark.claim for mark in self._marks[self._sent :]])
         self._sent = len(self.path)
-        self._told = seen
+        self._told, self._told_closed, self._asked = seen, self._closed, self.refused is not None
         return propose
 
     def reconnect(self) -> None:
         """A new stream begins: nothing of the path has been sent on it, and the edge knows what is committed."""
         self._sent = 0
-        self._told = len(self.committed)
+        self._told, self._told_closed, self._asked = len(self.committed), False, False
+
+    def reopen(self) -> None:
+        """The same at an edge that does not know the answer: what was drawn for the one before is for nobody."""
+        if self._marks or self.refused is not None:
+            self._drop()
+        self.refused = None
+        self.reconnect()
+
+    def _drop(self) -> int:
+        """Throw the path away; how many ids it had."""
+        dropped = len(self.path)
+        self.path, self._marks = [], []
+        self._sent = 0
+        self._closed = False
+        self.version += 1
+        return dropped
+
+    def _refuse(self) -> int:
+        """The first of the path was rejected; how many ids are thrown away. A correction that was drawn stands."""
+        if self.refused is not None or (self._marks and self._marks[0] is _CORRECTION):
+            return 0
+        if not self._marks or self._marks[0].law is None:
+            raise OutOfStep("commit.residual is set: no proposal of this device was drawn there")
+        self.refused = self._marks[0].law
+        return self._drop()

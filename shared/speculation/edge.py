@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.errors import InvalidValue, OutOfStep, Unsupported
-from shared.speculation.messages import Commit, Pace, Propose, Timings, agreement
+from shared.speculation.claims import claims_of, refuse_marks
+from shared.speculation.messages import COUPLED, Claim, Commit, Judging, Pace, Propose, Rule, Timings, agreement
+from shared.speculation.residual import Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +24,34 @@ class Rules:
     """What an edge allows one device: tokens held beyond `seen`, tokens committed beyond `seen`, and ids.
 
     `rows`: width of the target's logit row. `placeholder_ids` stand for pictures; as a proposal one would break the
-    forward of everybody in the step.
+    forward of everybody in the step. `judging`: how the device's proposals are judged.
     """
 
     window: int
     max_ahead: int
     rows: int
     placeholder_ids: Collection[int] = ()
+    judging: Judging = COUPLED
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What a step that begins now may verify: `ids` for `[start, start + len(ids))`, after `heard` proposes."""
+    """What a step that begins now may verify: `ids` for `[start, start + len(ids))`, after `heard` proposes.
+
+    `claims`: one for each id, none in a plain session. `closed`: nothing is drafted behind them until they are judged.
+    """
 
     start: int
     ids: tuple[int, ...]
     heard: int
+    claims: tuple[Claim, ...] = ()
+    closed: bool = False
+
+    def first(self, most: int | None) -> Pending:
+        """The first `most` of them, or all."""
+        if most is None or most >= len(self.ids):
+            return self
+        return replace(self, ids=self.ids[:most], claims=self.claims[:most], closed=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +82,46 @@ class EdgeConversation:
         self._judged = self._seen  # proposals before this position have had their fate told
         self._opened_with = len(self.committed)
         self._log_probabilities: list[float] = []  # of the ids committed since then, if they are told
+        self._claims: list[Claim] = []  # one for each of the tail, none in a plain session
+        self._closed = False  # the tail's end is the end of a block
+        self._rejected: Rejected | None = None  # until a correction of it is committed
+        self._waits = False  # for that correction
+        self._told_all = False  # of that rejection
+        self._unverified: list[int] = []  # positions that were taken without comparing
 
-    def hear(self, propose: Propose) -> None:
-        """Take a proposal or an acknowledgement. Raises InvalidValue, OutOfStep, Unsupported; nothing changes then."""
+    def hear(self, propose: Propose) -> Commit | None:
+        """Take a proposal or an acknowledgement. Raises InvalidValue, OutOfStep, Unsupported; nothing changes then.
+
+        The answer, if one is due at once: a device that cannot draw a correction from a part of a row gets all of it.
+        """
         self._check(propose)
+        correcting = self._waits and propose.base == propose.seen == len(self.committed)
+        claims = self._claimed(propose, correcting=correcting)
         acknowledged = propose.seen - self._seen
         mirrored = self._seen + len(self._tail)
-        if propose.base == propose.seen and (acknowledged > 0 or not self._tail):
-            self._tail = list(propose.ids)
+        if propose.base == propose.seen and (acknowledged > 0 or not self._tail or correcting):
+            self._tail, self._claims = list(propose.ids), list(claims)
             self._judged = propose.seen
         elif propose.base == mirrored:
             self._tail = self._tail[acknowledged:] + list(propose.ids)
+            self._claims = self._claims[acknowledged:] + list(claims)
         else:
             raise OutOfStep(f"propose.base is {propose.base}: the path before it ends at {mirrored}")
+        if propose.ids and correcting:
+            self._waits = False
+        self._closed = propose.closed or (self._closed and not propose.ids)
         self._seen = propose.seen
         self.heard += 1
-        self._judge()
+        if self._rejected is None or not (correcting and self._waits):
+            self._judge()
+            return None
+        self._told_all = True
+        return Commit(len(self.committed), (), heard=self.heard, residual=self._rejected.whole_row())
+
+    @property
+    def judging(self) -> Judging:
+        """How the device's proposals are judged."""
+        return self._rules.judging
 
     @property
     def mirror(self) -> list[int]:
@@ -99,8 +137,13 @@ class EdgeConversation:
 
     def pending(self) -> Pending:
         """What a step that begins now may verify."""
-        room = max(0, self._rules.max_ahead - self._ahead - 1)  # the step adds one token of its own
-        return Pending(len(self.committed), tuple(self._proposals()[:room]), self.heard)
+        room = self._rules.max_ahead - self._ahead
+        pending = Pending(len(self.committed), tuple(self._proposals()), self.heard)
+        if pending.ids and not self.judging.plain:
+            closed = self._closed and len(pending.ids) < room
+            pending = replace(pending, claims=tuple(self._claims[self._ahead :]), closed=closed)
+        own = self.judging.rule is Rule.COUPLED  # each step adds a token of its own
+        return pending.first(max(0, room - own))
 
     @property
     def has_room(self) -> bool:
@@ -109,7 +152,7 @@ class EdgeConversation:
 
     def may_step(self, pace: Pace) -> bool:
         """Whether a target step is wanted now. At pace auto more steps may come, in their turn."""
-        if not self.has_room:
+        if not self.has_room or self._waits:
             return False
         return pace is Pace.EAGER or self.yielded or bool(self._proposals())
 
@@ -130,23 +173,37 @@ class EdgeConversation:
             raise ValueError(f"a step from {verified.start} cannot commit after {len(self.committed)} tokens")
         accepted = agreement(verified.ids, ids)
         self.committed.extend(ids)
+        self._rejected = None
         self._judged = max(self._judged, verified.start + len(verified.ids))  # whoever verified them knows
         self._judge()
         told = tuple(log_probabilities)
         self._log_probabilities.extend(told)
-        return Commit(verified.start, tuple(ids), (accepted,), verified.heard, admitted, timings, told)
+        lossy = [at for at, claim in enumerate(verified.claims[:accepted]) if claim.given and not claim.corrects]
+        self._unverified += [verified.start + at for at in lossy]
+        return Commit(
+            verified.start, tuple(ids), (accepted,), verified.heard, admitted, timings, told, lossy=len(lossy)
+        )
+
+    def reject(self, commit: Commit, rejected: Rejected) -> Commit:
+        """The step of `commit` has rejected the proposal behind its ids: wait for the device's correction."""
+        self._rejected, self._waits, self._told_all = rejected, True, False
+        return replace(commit, residual=rejected.row())
 
     def resume(self, seen: int) -> Commit:
         """A new stream of a device that has `seen` tokens: both ends hold the committed text, nothing is in flight."""
         if not self._seen <= seen <= len(self.committed):
             raise OutOfStep(f"resume.seen is {seen}: must lie between {self._seen} and {len(self.committed)}")
         self._seen = seen
-        self._tail = self.committed[seen:]
+        self._tail, self._closed = self.committed[seen:], False
+        self._claims = [] if self.judging.plain else [Claim()] * len(self._tail)
         self._judged = len(self.committed)
         self.heard = 0
-        self.yielded = False
+        self.yielded = self._told_all = False
+        self._waits = self._rejected is not None
         told = tuple(self._log_probabilities[seen - self._opened_with :])
-        return Commit(seen, tuple(self.committed[seen:]), log_probabilities=told)
+        lossy = sum(position >= seen for position in self._unverified)
+        residual = None if self._rejected is None else self._rejected.row()
+        return Commit(seen, tuple(self.committed[seen:]), log_probabilities=told, residual=residual, lossy=lossy)
 
     @property
     def _ahead(self) -> int:
@@ -162,12 +219,21 @@ class EdgeConversation:
                 self.overtaken.append(Fate(end - begin, agreement(mirror[begin:end], self.committed[begin:end])))
 
     def _proposals(self) -> list[int]:
-        return self._tail[self._ahead :] if self.live else []
+        return self._tail[self._ahead :] if self.live and not self._waits else []
+
+    def _claimed(self, propose: Propose, *, correcting: bool) -> tuple[Claim, ...]:
+        if self.judging.plain:
+            refuse_marks(propose)
+            return ()
+        if correcting and propose.ids and not propose.given & 1:
+            raise OutOfStep("propose.given is not set for ids[0]: a proposal was rejected, its correction comes first")
+        if correcting and not propose.ids and self._told_all:
+            raise OutOfStep("propose.ids is empty: the whole row was told, the correction is due")
+        return claims_of(propose, self.judging, self._rules.rows, correcting=correcting)
 
     def _check(self, propose: Propose) -> None:
-        for name in ("given", "draft_probability", "parents"):
-            if getattr(propose, name):
-                raise Unsupported(f"propose.{name} is set: this edge compares chains of ids, by the rule coupled")
+        if propose.parents:
+            raise Unsupported("propose.parents is set: this edge verifies chains of ids")
         seen, held = propose.seen, propose.base + len(propose.ids) - propose.seen
         if not self._seen <= seen <= len(self.committed):
             raise InvalidValue("propose.seen", seen, f"must lie between {self._seen} and {len(self.committed)}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 class Pace(enum.Enum):
@@ -16,6 +16,44 @@ class Pace(enum.Enum):
     EAGER = "eager"
     THRIFTY = "thrifty"
     AUTO = "auto"
+
+
+class Rule(enum.Enum):
+    """How proposals are judged: compared with the target's own choice, or accepted with min(1, target / draft)."""
+
+    COUPLED = "coupled"
+    REJECTION = "rejection"
+
+
+class Evidence(enum.Enum):
+    """What goes up of the law that a proposal was drawn from, by the rule rejection.
+
+    SCALAR: the proposal's own probability; after a rejection the device draws the correction from the target's row.
+    With the others the edge has all it needs and corrects itself: a proposal that was not drawn, a sparse law, a whole
+    row.
+    """
+
+    SCALAR = "scalar"
+    POINT = "point"
+    SPARSE = "sparse"
+    DENSE = "dense"
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """How the proposals of a session are judged. `lossy`: those marked as given are taken without comparing."""
+
+    rule: Rule = Rule.COUPLED
+    evidence: Evidence = Evidence.SCALAR
+    lossy: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether a proposal is an id and nothing else."""
+        return self.rule is Rule.COUPLED and not self.lossy
+
+
+COUPLED = Judging()
 
 
 class FinishReason(enum.Enum):
@@ -29,12 +67,34 @@ class FinishReason(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class SparseLaw:
+    """A draft's law that goes up: ids, ascending, and their counts, which sum to a power of two."""
+
+    ids: tuple[int, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What goes with a proposal. `given`: it is to be taken without comparing; `corrects`: because the device drew it
+    as a correction. Else by the rule rejection its `probability`, its `law`, or neither, as the evidence is.
+    """
+
+    given: bool = False
+    corrects: bool = False
+    probability: float | None = None
+    law: SparseLaw | bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Propose:
     """The device's guess for `[base, base + len(ids))`, said when `seen` tokens were committed at the device.
 
     base == seen: the path (re)starts there; base > seen: it goes on where the last one ended. No ids: seen is
-    acknowledged. `given` (bit i for ids[i]), `draft_probability` (one per id) and `parents` (one per id) belong to
-    rules that this edge may not offer.
+    acknowledged, or, where the edge waits for a correction, the row was not enough to draw it. `given`: bit i for
+    ids[i]. The rule rejection alone has `draft_probability`, `laws` and `rows` (float32): of those three the session's
+    evidence is there, one for each id that is not given; and `closed`: behind these ids nothing is drafted until they
+    are judged, so that a step that takes them all adds a token of the target's own. `parents` belong to trees.
     """
 
     seen: int
@@ -43,6 +103,9 @@ class Propose:
     given: int = 0
     draft_probability: tuple[float, ...] = ()
     parents: tuple[int, ...] = ()
+    laws: tuple[SparseLaw, ...] = ()
+    rows: tuple[bytes, ...] = ()
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +141,24 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class ResidualRow:
+    """A target's law where a proposal was rejected, numbers of float32. `partial`: these ids are not all."""
+
+    ids: tuple[int, ...]
+    probabilities: tuple[float, ...]
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """The committed text grew from `start` by `ids`.
 
     `accepted`: one count per merged step, how many of the step's first ids were proposals; a step adds one more id of
-    the target's own, unless the answer ended inside the proposals. `heard`: proposals applied when the step began.
-    `admitted`: how many proposals a step will look at; None: no limit beside the window. `timings`: not told each time.
-    `log_probabilities`: one for each id where the answer was opened so, else none.
+    the target's own, unless the answer ended inside the proposals or by the rule rejection. `heard`: proposals applied
+    when the step began. `admitted`: how many proposals a step will look at; None: no limit beside the window.
+    `timings`: not told each time. `log_probabilities`: one for each id where the answer was opened so, else none.
+    `residual`: the proposal behind `ids` was rejected, and the edge waits for the device's correction. `lossy`: how
+    many of `ids` were taken without comparing.
     """
 
     start: int
@@ -94,21 +168,27 @@ class Commit:
     admitted: int | None = None
     timings: Timings | None = None
     log_probabilities: tuple[float, ...] = ()
+    residual: ResidualRow | None = None
+    lossy: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether each of its steps has added a token of the target's own: another commit can be merged behind."""
+        return len(self.ids) == sum(self.accepted) + len(self.accepted)
 
     def merged(self, later: Commit) -> Commit:
-        """This commit and the one that follows it, as one."""
+        """This commit, a whole one, and the one that follows it, as one."""
         if later.start != self.start + len(self.ids):
             raise ValueError(
                 f"a commit from {later.start} does not follow [{self.start}, {self.start}+{len(self.ids)})"
             )
-        return Commit(
-            self.start,
-            self.ids + later.ids,
-            self.accepted + later.accepted,
-            later.heard,
-            later.admitted,
-            later.timings,
-            self.log_probabilities + later.log_probabilities,
+        return replace(
+            later,
+            start=self.start,
+            ids=self.ids + later.ids,
+            accepted=self.accepted + later.accepted,
+            log_probabilities=self.log_probabilities + later.log_probabilities,
+            lossy=self.lossy + later.lossy,
         )
 
 

@@ -31,7 +31,10 @@ _CHUNK = 8192
 class Domain(enum.IntEnum):
     """What a draw is for; draws of different domains are independent."""
 
-    COUPLED = 0
+    COUPLED = 0  # what a model says by itself
+    DRAFT = 1  # rejection: what a draft proposes
+    ACCEPT = 2  # rejection: whether that stands
+    RESIDUAL = 3  # rejection: what takes its place
 
 
 def philox(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]) -> tuple[Words, Words, Words, Words]:
@@ -48,6 +51,13 @@ def philox(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]) -> 
         )
         k0, k1 = (k0 + _KEY_STEPS[0]) & 0xFFFFFFFF, (k1 + _KEY_STEPS[1]) & 0xFFFFFFFF
     return c0, c1, c2, c3
+
+
+def word(seed: int, position: int, domain: Domain, choice: int = 0) -> int:
+    """The 32 bits of id 0 at output position `position`: for draws that need one uniform number and no more."""
+    zero, at, of = (np.full(1, value, np.uint64) for value in (0, position, domain))
+    drawn = philox((at, zero, np.full(1, choice, np.uint64), of), (seed & 0xFFFFFFFF, seed >> 32))
+    return int(drawn[0][0])
 
 
 def gumbel(

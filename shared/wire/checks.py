@@ -58,6 +58,12 @@ def at_most(field: str, values: Sized, most: int, noun: str) -> None:
         raise InvalidValue(field, Shown(f"{len(values)} {noun}"), f"must be at most {most} {noun}")
 
 
+def one_each(field: str, values: Sized, count: int) -> None:
+    """Refuses a list that has not just one entry for each of `count` ids."""
+    if len(values) != count:
+        raise InvalidValue(field, Shown(f"{len(values)} entries"), f"must be empty or one for each of {count} ids")
+
+
 def ids(field: str, values: Sequence[int], most: int, below: int = POSITIONS) -> tuple[int, ...]:
     """`values` as a tuple: at most `most` of them, each below `below`."""
     at_most(field, values, most, "ids")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 
-from shared.errors import InvalidValue, Unsupported
+from shared.errors import InvalidValue
 from shared.speculation.messages import Commit, Finish, Finished, Propose, Timings, Yield
 from shared.wire import checks
 from shared.wire.codec_enums import REASONS, decode_device_reason, decode_edge_reason
+from shared.wire.codec_laws import decode_evidence, decode_residual, encode_residual
 from shared.wire.handshake import Drain, Limits
 from shared.wire.v1 import verify_pb2 as pb
 
@@ -27,6 +28,9 @@ def encode_propose(propose: Propose) -> pb.Propose:
         given=propose.given,
         draft_probability=propose.draft_probability,
         parents=propose.parents,
+        laws=[pb.SparseLaw(ids=law.ids, counts=law.counts) for law in propose.laws],
+        rows=propose.rows,
+        closed=propose.closed,
     )
 
 
@@ -37,13 +41,15 @@ def decode_propose(message: pb.Propose, limits: Limits) -> Propose:
     if given >> len(ids):
         rule = f"must be below {2 ** len(ids)}: one bit for each of {len(ids)} ids"
         raise InvalidValue("propose.given", given, rule)
+    plain = not (message.draft_probability or message.laws or message.rows)
     return Propose(
         seen=checks.position("propose.seen", message.seen),
         base=checks.position("propose.base", message.base),
         ids=ids,
         given=given,
-        draft_probability=_decode_probabilities(message, len(ids)) if message.draft_probability else (),
         parents=_decode_parents(message, len(ids)) if message.parents else (),
+        closed=message.closed,
+        **({} if plain else decode_evidence(message, len(ids) - given.bit_count())),
     )
 
 
@@ -77,6 +83,8 @@ def encode_commit(commit: Commit) -> pb.Commit:
         admitted=commit.admitted,  # None leaves the field unset
         timings=None if commit.timings is None else _encode_timings(commit.timings),
         log_probabilities=commit.log_probabilities,
+        residual=None if commit.residual is None else encode_residual(commit.residual),
+        lossy=commit.lossy,
     )
 
 
@@ -86,8 +94,6 @@ def _encode_timings(timings: Timings) -> pb.Timings:
 
 def decode_commit(message: pb.Commit, limits: Limits) -> Commit:
     """A growth of the text inside the context."""
-    if message.HasField("residual"):
-        raise Unsupported("commit.residual is set: this build does not know the rejection rule")
     ids = checks.ids("commit.ids", message.ids, limits.context_length)
     start = message.start
     if start + len(ids) > limits.context_length:
@@ -102,6 +108,8 @@ def decode_commit(message: pb.Commit, limits: Limits) -> Commit:
         admitted=checks.position("commit.admitted", message.admitted) if message.HasField("admitted") else None,
         timings=timings,
         log_probabilities=_decode_log_probabilities(message, len(ids)) if message.log_probabilities else (),
+        residual=decode_residual(message.residual) if message.HasField("residual") else None,
+        lossy=checks.within("commit.lossy", message.lossy, 0, len(ids)),
     )
 
 
@@ -128,36 +136,19 @@ def decode_drain(message: pb.Drain) -> Drain:
     return Drain(checks.position("drain.seconds", message.seconds))
 
 
-def _decode_probabilities(message: pb.Propose, count: int) -> tuple[float, ...]:
-    """One for each id. 0 is refused: an id that the draft could not have drawn divides by it."""
-    drawn = tuple(message.draft_probability)
-    _check_one_each("propose.draft_probability", drawn, count)
-    for at, value in enumerate(drawn):
-        if not 0.0 < value <= 1.0:  # also refuses NaN
-            raise InvalidValue(f"propose.draft_probability[{at}]", value, "must be above 0 and at most 1")
-    return drawn
-
-
 def _decode_parents(message: pb.Propose, count: int) -> tuple[int, ...]:
     """One for each id: an earlier id's index plus one, or 0. So ids[i] has a parent of at most i."""
     parents = tuple(message.parents)
-    _check_one_each("propose.parents", parents, count)
+    checks.one_each("propose.parents", parents, count)
     for at, parent in enumerate(parents):
         checks.within(f"propose.parents[{at}]", parent, 0, at)
     return parents
 
 
-def _check_one_each(field: str, values: tuple[object, ...], count: int) -> None:
-    if len(values) != count:
-        raise InvalidValue(
-            field, checks.Shown(f"{len(values)} entries"), f"must be empty or one for each of {count} ids"
-        )
-
-
 def _decode_log_probabilities(message: pb.Commit, count: int) -> tuple[float, ...]:
     """One for each id, finite."""
     told = tuple(message.log_probabilities)
-    _check_one_each("commit.log_probabilities", told, count)
+    checks.one_each("commit.log_probabilities", told, count)
     for at, value in enumerate(told):
         if not -math.inf < value <= 0.0:  # also refuses NaN
             raise InvalidValue(f"commit.log_probabilities[{at}]", value, "must be finite and at most 0")

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from shared.errors import InvalidValue
-from shared.speculation.messages import FinishReason, Pace
+from shared.speculation.messages import Evidence, FinishReason, Pace, Rule
 from shared.wire.checks import Shown
-from shared.wire.handshake import Rule
 from shared.wire.v1 import verify_pb2 as pb
 
 PACES: Mapping[Pace, pb.Pace] = {
@@ -21,6 +20,13 @@ PACES: Mapping[Pace, pb.Pace] = {
 }
 
 RULES: Mapping[Rule, pb.Rule] = {Rule.COUPLED: pb.RULE_COUPLED, Rule.REJECTION: pb.RULE_REJECTION}
+
+EVIDENCES: Mapping[Evidence, pb.Evidence] = {
+    Evidence.SCALAR: pb.EVIDENCE_SCALAR,
+    Evidence.POINT: pb.EVIDENCE_POINT,
+    Evidence.SPARSE: pb.EVIDENCE_SPARSE,
+    Evidence.DENSE: pb.EVIDENCE_DENSE,
+}
 
 REASONS: Mapping[FinishReason, pb.FinishReason] = {
     FinishReason.EOS: pb.FINISH_REASON_EOS,
@@ -32,6 +38,7 @@ REASONS: Mapping[FinishReason, pb.FinishReason] = {
 
 _PACE_OF: Mapping[int, Pace] = {number: pace for pace, number in PACES.items()}
 _RULE_OF: Mapping[int, Rule] = {number: rule for rule, number in RULES.items()}
+_EVIDENCE_OF: Mapping[int, Evidence] = {number: evidence for evidence, number in EVIDENCES.items()}
 # A device says what it wants or has read; an edge says how the text ended, or that the device's wish was heard.
 _DEVICE_REASON_OF: Mapping[int, FinishReason] = {
     REASONS[reason]: reason for reason in (FinishReason.CANCELLED, FinishReason.DONE)
@@ -51,6 +58,11 @@ def decode_pace(field: str, number: int) -> Pace:
 def decode_rule(field: str, number: int) -> Rule:
     """The rule of `number`. Whether an edge offers it is not known here."""
     return _chosen(field, number, _RULE_OF, pb.Rule.items())
+
+
+def decode_evidence(field: str, number: int) -> Evidence:
+    """The evidence of `number`."""
+    return _chosen(field, number, _EVIDENCE_OF, pb.Evidence.items())
 
 
 def decode_device_reason(field: str, number: int) -> FinishReason:

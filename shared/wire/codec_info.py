@@ -28,6 +28,7 @@ def encode_info(info: ServerInfo) -> pb.GetServerInfoResponse:
         paces=[PACES[pace] for pace in info.paces],
         rules=[RULES[rule] for rule in info.rules],
         version=info.version,
+        lossy=info.lossy,
     )
 
 
@@ -48,6 +49,7 @@ def decode_info(message: pb.GetServerInfoResponse) -> ServerInfo:
         paces=tuple(decode_pace(f"info.paces[{at}]", said) for at, said in enumerate(message.paces)),
         rules=tuple(decode_rule(f"info.rules[{at}]", said) for at, said in enumerate(message.rules)),
         version=checks.line("info.version", message.version, MAX_NAME_BYTES),
+        lossy=message.lossy,
     )
 
 

@@ -7,9 +7,10 @@ one before it and whether two models fit each other is for the service to say.
 from __future__ import annotations
 
 from shared.errors import InvalidValue
+from shared.speculation.messages import Judging, Rule
 from shared.speculation.request import ImageReference, Message, Part, Picture, Text
 from shared.wire import checks
-from shared.wire.codec_enums import PACES, RULES, decode_pace, decode_rule
+from shared.wire.codec_enums import EVIDENCES, PACES, RULES, decode_evidence, decode_pace, decode_rule
 from shared.wire.codec_info import DIGEST_BYTES, check_version, decode_vocabulary, encode_vocabulary
 from shared.wire.codec_sampling import decode_parameters, decode_wish, encode_parameters, encode_wish
 from shared.wire.handshake import (
@@ -22,7 +23,6 @@ from shared.wire.handshake import (
     Opened,
     Queued,
     Resume,
-    Rule,
 )
 from shared.wire.v1 import verify_pb2 as pb
 
@@ -222,8 +222,10 @@ def _encode_device(device: DeviceProfile) -> pb.DeviceProfile:
         vocabulary=None if device.vocabulary is None else encode_vocabulary(device.vocabulary),
         window=device.window,
         pace=None if device.pace is None else PACES[device.pace],
-        rule=RULES[device.rule],
+        rule=RULES[device.judging.rule],
         client=device.client,
+        evidence=EVIDENCES[device.judging.evidence] if device.judging.rule is Rule.REJECTION else None,
+        lossy=device.judging.lossy,
     )
 
 
@@ -233,6 +235,14 @@ def _decode_device(where: str, message: pb.DeviceProfile, limits: Limits) -> Dev
         vocabulary=None if vocabulary is None else decode_vocabulary(f"{where}.vocabulary", vocabulary),
         window=checks.within(f"{where}.window", message.window, 1, limits.max_window),
         pace=None if message.pace == pb.PACE_UNSPECIFIED else decode_pace(f"{where}.pace", message.pace),
-        rule=Rule.COUPLED if message.rule == pb.RULE_UNSPECIFIED else decode_rule(f"{where}.rule", message.rule),
+        judging=_decode_judging(where, message),
         client=checks.line(f"{where}.client", message.client, MAX_CLIENT_BYTES),
     )
+
+
+def _decode_judging(where: str, message: pb.DeviceProfile) -> Judging:
+    rule = Rule.COUPLED if message.rule == pb.RULE_UNSPECIFIED else decode_rule(f"{where}.rule", message.rule)
+    told = message.evidence if rule is Rule.REJECTION else pb.EVIDENCE_UNSPECIFIED
+    if told == pb.EVIDENCE_UNSPECIFIED:
+        return Judging(rule, lossy=message.lossy)
+    return Judging(rule, decode_evidence(f"{where}.evidence", told), message.lossy)

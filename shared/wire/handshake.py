@@ -5,21 +5,13 @@ The messages of a running answer are in `shared.speculation.messages`.
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
-from shared.speculation.messages import Pace
+from shared.speculation.messages import COUPLED, Judging, Pace, Rule
 from shared.speculation.prints import VocabularyPrint
 from shared.speculation.request import ImageReference, Message, SamplingParameters, SamplingWish
 
 PROTOCOL_VERSION = 1
-
-
-class Rule(enum.Enum):
-    """How proposals are verified."""
-
-    COUPLED = "coupled"
-    REJECTION = "rejection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +36,7 @@ class DeviceProfile:
     vocabulary: VocabularyPrint | None
     window: int
     pace: Pace | None = None
-    rule: Rule = Rule.COUPLED
+    judging: Judging = COUPLED
     client: str = ""
 
 
@@ -122,7 +114,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What an edge serves."""
+    """What an edge serves. `lossy`: devices may have proposals taken without comparing."""
 
     model: str
     family: str
@@ -133,3 +125,4 @@ class ServerInfo:
     paces: tuple[Pace, ...]
     rules: tuple[Rule, ...]
     version: str
+    lossy: bool = False

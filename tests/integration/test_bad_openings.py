@@ -18,11 +18,11 @@ from shared.errors import (
     UnknownSession,
     Unsupported,
 )
-from shared.speculation.messages import Finish, FinishReason, Propose
+from shared.speculation.messages import Finish, FinishReason, Judging, Pace, Propose, Rule
 from shared.speculation.request import ImageReference, Message, Text
 from shared.vlm.toy_vocabulary import IMAGE
 from shared.wire.codec import encode_request
-from shared.wire.handshake import ImageChunk, Open, Resume, Rule
+from shared.wire.handshake import ImageChunk, Open, Resume
 from shared.wire.v1 import verify_pb2 as pb
 from tests.support.bad_input import INVALID, PICTURE, PRECONDITION, Case, check, unharmed
 from tests.support.raw_device import (
@@ -162,11 +162,25 @@ BEFORE_OPENED = [
     ),
     Case("another protocol version", [changed(opening(), protocol_version=2)], PRECONDITION, ModelMismatch, ("2", "1")),
     Case(
-        "the rejection rule",
-        [opening(device=replace(PROFILE, rule=Rule.REJECTION))],
+        "the rejection rule at another pace",
+        [opening(device=replace(PROFILE, pace=Pace.EAGER, judging=Judging(Rule.REJECTION)))],
         grpc.StatusCode.UNIMPLEMENTED,
         Unsupported,
-        ("open.device.rule is rejection", "coupled"),
+        ("open.device.pace is eager", "thrifty"),
+    ),
+    Case(
+        "a gate where every token is compared",
+        [opening(device=replace(PROFILE, judging=Judging(lossy=True)))],
+        grpc.StatusCode.UNIMPLEMENTED,
+        Unsupported,
+        ("open.device.lossy is set", "--allow-lossy"),
+    ),
+    Case(
+        "an evidence that nobody knows",
+        [changed(opening(device=replace(PROFILE, judging=Judging(Rule.REJECTION))), device__evidence=9)],
+        INVALID,
+        InvalidValue,
+        ("open.device.evidence is 9", "EVIDENCE_SCALAR, EVIDENCE_POINT, EVIDENCE_SPARSE or EVIDENCE_DENSE"),
     ),
     Case(
         "a pace that nobody knows",

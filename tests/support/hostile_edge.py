@@ -9,10 +9,10 @@ from typing import Any
 import grpc
 
 from edge_server.service import SERVICE
-from shared.speculation.messages import Pace
+from shared.speculation.messages import Pace, Rule
 from shared.speculation.request import SamplingParameters
 from shared.wire.codec import FromDevice, FromEdge, decode_request, encode_info, encode_response, parse_request
-from shared.wire.handshake import Limits, Opened, Rule, ServerInfo
+from shared.wire.handshake import Limits, Opened, ServerInfo
 from tests.support.system import (
     toy_target,
 )

@@ -124,7 +124,6 @@ class Run:
         able = not ended and self.connected and self.step is None
         idle = able and self.setting.pace is Pace.AUTO and self.edge.has_room
         stepping = (able and self.edge.may_step(self.setting.pace)) or (idle and self.passed_by >= self.setting.turn)
-        told = len(device.committed) == device._told and device._sent == len(device.path)
         enabled: list[tuple[bool, Callable[[], None]]] = [
             (not self.connected and self.step is None, self.resume),
             (bool(self.up), self.deliver_up),
@@ -135,9 +134,14 @@ class Run:
             (self.step is not None, self.end_step),
             (self.forward is None and drafting and len(text) < 200, self.begin_draft),
             (self.forward is not None, self.end_draft),
-            (self.connected and not self.resuming and not told, self.send),
+            (self.connected and not self.resuming and not self.told, self.send),
         ]
         return [event for is_enabled, event in enabled if is_enabled]
+
+    @property
+    def told(self) -> bool:
+        """Whether the device has nothing to say."""
+        return len(self.device.committed) == self.device._told and self.device._sent == len(self.device.path)
 
     def deliver_up(self) -> None:
         propose, text = self.up.pop(0)

@@ -17,7 +17,7 @@ from shared.speculation.prints import VocabularyPrint
 from shared.speculation.request import ImageReference, Message, Part, Picture, SamplingWish, Text
 from shared.vlm.toy import ToyVlm
 from shared.wire.codec import FromDevice, FromEdge, decode_response, encode_request, parse_response
-from shared.wire.handshake import DeviceProfile, ImageChunk, Limits, Open, Opened, Resume, Rule
+from shared.wire.handshake import DeviceProfile, ImageChunk, Limits, Open, Opened, Resume
 from shared.wire.metadata import Metadata, bearer_metadata
 from shared.wire.statuses import error_of
 from shared.wire.v1 import verify_pb2 as pb
@@ -160,7 +160,7 @@ def _encoded(message: Sendable) -> bytes:
     return request.SerializeToString()
 
 
-PROFILE = DeviceProfile(ToyVlm().info.prints.vocabulary, window=8, pace=Pace.THRIFTY, rule=Rule.COUPLED)
+PROFILE = DeviceProfile(ToyVlm().info.prints.vocabulary, window=8, pace=Pace.THRIFTY)
 OTHER_VOCABULARY = VocabularyPrint.of([f"other {i}" for i in range(256)])
 
 

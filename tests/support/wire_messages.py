@@ -7,7 +7,20 @@ from typing import Any, TypeAlias
 import pytest
 
 from shared.errors import CovspecError
-from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Ping, Pong, Propose, Yield
+from shared.speculation.messages import (
+    Commit,
+    Finish,
+    Finished,
+    FinishReason,
+    Pace,
+    Ping,
+    Pong,
+    Propose,
+    ResidualRow,
+    Rule,
+    SparseLaw,
+    Yield,
+)
 from shared.speculation.prints import VocabularyPrint
 from shared.speculation.request import ImageReference, Message, Picture, SamplingParameters, SamplingWish, Text
 from shared.speculation.traced import Span, SpanKind, Traced
@@ -32,7 +45,6 @@ from shared.wire.handshake import (
     Opened,
     Queued,
     Resume,
-    Rule,
     ServerInfo,
 )
 from shared.wire.v1 import verify_pb2 as pb
@@ -56,7 +68,9 @@ VALID: dict[str, AnyWire] = {
         )
     ),
     "image_chunk": encode_request(ImageChunk(1, 900, b"x" * 100)),
-    "propose": encode_request(Propose(0, 0, (7, 8, 9), 0b111, (0.25, 0.5, 1.0), (0, 1, 1))),
+    "propose": encode_request(
+        Propose(0, 0, (7, 8, 9), 0b100, (0.25, 0.5), (0, 1, 1), (SparseLaw((7, 8), (1, 3)),) * 2)
+    ),
     "yield": encode_request(Yield(True)),
     "finish": encode_request(Finish(FinishReason.DONE)),
     "resume": encode_request(Resume(NAME, NAME, 100)),
@@ -66,7 +80,7 @@ VALID: dict[str, AnyWire] = {
     ),
     "image_held": encode_response(ImageHeld((0, 1))),
     "queued": encode_response(Queued(1)),
-    "commit": encode_response(Commit(97, (1, 2, 3), (1, 0))),
+    "commit": encode_response(Commit(97, (1, 2, 3), (1, 0), residual=ResidualRow((4, 5), (0.5, 0.25)), lossy=3)),
     "finished": encode_response(Finished(FinishReason.LENGTH, 100)),
     "drain": encode_response(Drain(5)),
     "pong": encode_response(Pong()),

@@ -11,13 +11,18 @@ from hypothesis import strategies as st
 
 from shared.speculation.messages import (
     Commit,
+    Evidence,
     Finish,
     Finished,
     FinishReason,
+    Judging,
     Pace,
     Ping,
     Pong,
     Propose,
+    ResidualRow,
+    Rule,
+    SparseLaw,
     Timings,
     Yield,
 )
@@ -43,7 +48,6 @@ from shared.wire.handshake import (
     Opened,
     Queued,
     Resume,
-    Rule,
     ServerInfo,
 )
 
@@ -97,12 +101,15 @@ def vocabularies(draw: st.DrawFn) -> VocabularyPrint:
     return VocabularyPrint(size, draw(st.binary(min_size=4 * math.ceil(size / 64), max_size=4 * math.ceil(size / 64))))
 
 
+judgings = st.builds(Judging, st.just(Rule.COUPLED), lossy=st.booleans()) | st.builds(
+    Judging, st.just(Rule.REJECTION), st.sampled_from(Evidence), st.booleans()
+)
 profiles = st.builds(
     DeviceProfile,
     vocabulary=st.none() | vocabularies(),
     window=st.integers(1, LIMITS.max_window),
     pace=st.none() | paces,
-    rule=st.sampled_from(Rule),
+    judging=judgings,
     client=lines,
 )
 
@@ -137,20 +144,41 @@ def chunks(draw: st.DrawFn) -> ImageChunk:
     return ImageChunk(draw(st.integers(0, LIMITS.max_images - 1)), offset, data)
 
 
+chances = st.floats(0.0, 1.0, exclude_min=True, width=32)
+
+
+@st.composite
+def sparse_laws(draw: st.DrawFn) -> SparseLaw:
+    """Laws of two ids, in halves, quarters, ... of which one has one."""
+    whole = 2 ** draw(st.integers(1, 24))
+    return SparseLaw(tuple(sorted(draw(st.sets(ids, min_size=2, max_size=2)))), (1, whole - 1))
+
+
+@st.composite
+def residual_rows(draw: st.DrawFn) -> ResidualRow:
+    """Rows of a few ids."""
+    row = draw(st.dictionaries(ids, chances, min_size=1, max_size=5))
+    return ResidualRow(tuple(sorted(row)), tuple(row[token] for token in sorted(row)), draw(st.booleans()))
+
+
 @st.composite
 def proposes(draw: st.DrawFn) -> Propose:
-    """Proposes of every rule: acknowledgements, chains, trees, with and without given ids and probabilities."""
+    """Proposes of every rule: acknowledgements, chains, trees, with and without given ids and evidence."""
     guess = draw(id_lists(LIMITS.max_window))
     count = len(guess)
-    probabilities = st.lists(st.floats(0.0, 1.0, exclude_min=True, width=32), min_size=count, max_size=count).map(tuple)
+    given = draw(st.just(0) | st.integers(0, 2**count - 1))
+    judged = count - given.bit_count()
     parents = st.tuples(*(st.integers(0, at) for at in range(count)))
     return Propose(
         seen=draw(ids),
         base=draw(ids),
         ids=guess,
-        given=draw(st.integers(0, 2**count - 1)),
-        draft_probability=draw(st.just(()) | probabilities),
+        given=given,
+        draft_probability=draw(st.just(()) | st.lists(chances, min_size=judged, max_size=judged).map(tuple)),
         parents=draw(st.just(()) | parents),
+        laws=draw(st.just(()) | st.lists(sparse_laws(), min_size=judged, max_size=judged).map(tuple)),
+        rows=draw(st.just(()) | st.lists(st.binary(max_size=8), min_size=judged, max_size=judged).map(tuple)),
+        closed=draw(st.booleans()),
     )
 
 
@@ -198,6 +226,8 @@ def commits(draw: st.DrawFn) -> Commit:
         admitted=draw(st.none() | ids),
         timings=draw(st.none() | st.builds(Timings, uint32, uint32)),
         log_probabilities=tuple(draw(st.just([]) | st.lists(told, min_size=len(grown), max_size=len(grown)))),
+        residual=draw(st.none() | residual_rows()),
+        lossy=draw(st.integers(0, len(grown))),
     )
 
 
@@ -242,6 +272,7 @@ infos = st.builds(
     paces=st.lists(paces, min_size=1, max_size=2).map(tuple),
     rules=st.lists(st.sampled_from(Rule), max_size=2).map(tuple),
     version=lines,
+    lossy=st.booleans(),
 )
 
 _small = st.integers(0, 3)  # most checks are near 0, and a valid neighbour lets the next check be reached

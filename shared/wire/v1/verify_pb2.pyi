@@ -20,6 +20,14 @@ class Rule(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RULE_COUPLED: _ClassVar[Rule]
     RULE_REJECTION: _ClassVar[Rule]
 
+class Evidence(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EVIDENCE_UNSPECIFIED: _ClassVar[Evidence]
+    EVIDENCE_SCALAR: _ClassVar[Evidence]
+    EVIDENCE_POINT: _ClassVar[Evidence]
+    EVIDENCE_SPARSE: _ClassVar[Evidence]
+    EVIDENCE_DENSE: _ClassVar[Evidence]
+
 class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FINISH_REASON_UNSPECIFIED: _ClassVar[FinishReason]
@@ -42,6 +50,11 @@ PACE_AUTO: Pace
 RULE_UNSPECIFIED: Rule
 RULE_COUPLED: Rule
 RULE_REJECTION: Rule
+EVIDENCE_UNSPECIFIED: Evidence
+EVIDENCE_SCALAR: Evidence
+EVIDENCE_POINT: Evidence
+EVIDENCE_SPARSE: Evidence
+EVIDENCE_DENSE: Evidence
 FINISH_REASON_UNSPECIFIED: FinishReason
 FINISH_REASON_EOS: FinishReason
 FINISH_REASON_STOP: FinishReason
@@ -191,18 +204,22 @@ class LogitBias(_message.Message):
     def __init__(self, id: _Optional[int] = ..., bias: _Optional[float] = ...) -> None: ...
 
 class DeviceProfile(_message.Message):
-    __slots__ = ("vocabulary", "window", "pace", "rule", "client")
+    __slots__ = ("vocabulary", "window", "pace", "rule", "client", "evidence", "lossy")
     VOCABULARY_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     PACE_FIELD_NUMBER: _ClassVar[int]
     RULE_FIELD_NUMBER: _ClassVar[int]
     CLIENT_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    LOSSY_FIELD_NUMBER: _ClassVar[int]
     vocabulary: Vocabulary
     window: int
     pace: Pace
     rule: Rule
     client: str
-    def __init__(self, vocabulary: _Optional[_Union[Vocabulary, _Mapping]] = ..., window: _Optional[int] = ..., pace: _Optional[_Union[Pace, str]] = ..., rule: _Optional[_Union[Rule, str]] = ..., client: _Optional[str] = ...) -> None: ...
+    evidence: Evidence
+    lossy: bool
+    def __init__(self, vocabulary: _Optional[_Union[Vocabulary, _Mapping]] = ..., window: _Optional[int] = ..., pace: _Optional[_Union[Pace, str]] = ..., rule: _Optional[_Union[Rule, str]] = ..., client: _Optional[str] = ..., evidence: _Optional[_Union[Evidence, str]] = ..., lossy: _Optional[bool] = ...) -> None: ...
 
 class Vocabulary(_message.Message):
     __slots__ = ("size", "blocks")
@@ -237,20 +254,34 @@ class Opened(_message.Message):
     def __init__(self, session: _Optional[bytes] = ..., token: _Optional[bytes] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., prompt_tokens: _Optional[int] = ..., visual_tokens: _Optional[int] = ..., common_ids: _Optional[int] = ..., placeholder_ids: _Optional[_Iterable[int]] = ..., window: _Optional[int] = ..., pace: _Optional[_Union[Pace, str]] = ..., park_seconds: _Optional[int] = ...) -> None: ...
 
 class Propose(_message.Message):
-    __slots__ = ("seen", "base", "ids", "given", "draft_probability", "parents")
+    __slots__ = ("seen", "base", "ids", "given", "draft_probability", "parents", "laws", "rows", "closed")
     SEEN_FIELD_NUMBER: _ClassVar[int]
     BASE_FIELD_NUMBER: _ClassVar[int]
     IDS_FIELD_NUMBER: _ClassVar[int]
     GIVEN_FIELD_NUMBER: _ClassVar[int]
     DRAFT_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     PARENTS_FIELD_NUMBER: _ClassVar[int]
+    LAWS_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_FIELD_NUMBER: _ClassVar[int]
     seen: int
     base: int
     ids: _containers.RepeatedScalarFieldContainer[int]
     given: int
     draft_probability: _containers.RepeatedScalarFieldContainer[float]
     parents: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, seen: _Optional[int] = ..., base: _Optional[int] = ..., ids: _Optional[_Iterable[int]] = ..., given: _Optional[int] = ..., draft_probability: _Optional[_Iterable[float]] = ..., parents: _Optional[_Iterable[int]] = ...) -> None: ...
+    laws: _containers.RepeatedCompositeFieldContainer[SparseLaw]
+    rows: _containers.RepeatedScalarFieldContainer[bytes]
+    closed: bool
+    def __init__(self, seen: _Optional[int] = ..., base: _Optional[int] = ..., ids: _Optional[_Iterable[int]] = ..., given: _Optional[int] = ..., draft_probability: _Optional[_Iterable[float]] = ..., parents: _Optional[_Iterable[int]] = ..., laws: _Optional[_Iterable[_Union[SparseLaw, _Mapping]]] = ..., rows: _Optional[_Iterable[bytes]] = ..., closed: _Optional[bool] = ...) -> None: ...
+
+class SparseLaw(_message.Message):
+    __slots__ = ("ids", "counts")
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[int]
+    counts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, ids: _Optional[_Iterable[int]] = ..., counts: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Yield(_message.Message):
     __slots__ = ("on",)
@@ -285,7 +316,7 @@ class Pong(_message.Message):
     def __init__(self) -> None: ...
 
 class Commit(_message.Message):
-    __slots__ = ("start", "ids", "accepted", "heard", "admitted", "timings", "residual", "log_probabilities")
+    __slots__ = ("start", "ids", "accepted", "heard", "admitted", "timings", "residual", "log_probabilities", "lossy")
     START_FIELD_NUMBER: _ClassVar[int]
     IDS_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
@@ -294,6 +325,7 @@ class Commit(_message.Message):
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
     RESIDUAL_FIELD_NUMBER: _ClassVar[int]
     LOG_PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    LOSSY_FIELD_NUMBER: _ClassVar[int]
     start: int
     ids: _containers.RepeatedScalarFieldContainer[int]
     accepted: _containers.RepeatedScalarFieldContainer[int]
@@ -302,7 +334,8 @@ class Commit(_message.Message):
     timings: Timings
     residual: ResidualRow
     log_probabilities: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, start: _Optional[int] = ..., ids: _Optional[_Iterable[int]] = ..., accepted: _Optional[_Iterable[int]] = ..., heard: _Optional[int] = ..., admitted: _Optional[int] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., residual: _Optional[_Union[ResidualRow, _Mapping]] = ..., log_probabilities: _Optional[_Iterable[float]] = ...) -> None: ...
+    lossy: int
+    def __init__(self, start: _Optional[int] = ..., ids: _Optional[_Iterable[int]] = ..., accepted: _Optional[_Iterable[int]] = ..., heard: _Optional[int] = ..., admitted: _Optional[int] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., residual: _Optional[_Union[ResidualRow, _Mapping]] = ..., log_probabilities: _Optional[_Iterable[float]] = ..., lossy: _Optional[int] = ...) -> None: ...
 
 class Timings(_message.Message):
     __slots__ = ("step_us", "held_us")
@@ -313,12 +346,14 @@ class Timings(_message.Message):
     def __init__(self, step_us: _Optional[int] = ..., held_us: _Optional[int] = ...) -> None: ...
 
 class ResidualRow(_message.Message):
-    __slots__ = ("ids", "probabilities")
+    __slots__ = ("ids", "probabilities", "partial")
     IDS_FIELD_NUMBER: _ClassVar[int]
     PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
     ids: _containers.RepeatedScalarFieldContainer[int]
     probabilities: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, ids: _Optional[_Iterable[int]] = ..., probabilities: _Optional[_Iterable[float]] = ...) -> None: ...
+    partial: bool
+    def __init__(self, ids: _Optional[_Iterable[int]] = ..., probabilities: _Optional[_Iterable[float]] = ..., partial: _Optional[bool] = ...) -> None: ...
 
 class Finished(_message.Message):
     __slots__ = ("reason", "length")
@@ -373,7 +408,7 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
-    __slots__ = ("protocol_version", "model", "family", "vocabulary", "special_tokens_sha256", "chat_template_sha256", "limits", "paces", "rules", "version")
+    __slots__ = ("protocol_version", "model", "family", "vocabulary", "special_tokens_sha256", "chat_template_sha256", "limits", "paces", "rules", "version", "lossy")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
@@ -384,6 +419,7 @@ class GetServerInfoResponse(_message.Message):
     PACES_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    LOSSY_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     model: str
     family: str
@@ -394,7 +430,8 @@ class GetServerInfoResponse(_message.Message):
     paces: _containers.RepeatedScalarFieldContainer[Pace]
     rules: _containers.RepeatedScalarFieldContainer[Rule]
     version: str
-    def __init__(self, protocol_version: _Optional[int] = ..., model: _Optional[str] = ..., family: _Optional[str] = ..., vocabulary: _Optional[_Union[Vocabulary, _Mapping]] = ..., special_tokens_sha256: _Optional[bytes] = ..., chat_template_sha256: _Optional[bytes] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., paces: _Optional[_Iterable[_Union[Pace, str]]] = ..., rules: _Optional[_Iterable[_Union[Rule, str]]] = ..., version: _Optional[str] = ...) -> None: ...
+    lossy: bool
+    def __init__(self, protocol_version: _Optional[int] = ..., model: _Optional[str] = ..., family: _Optional[str] = ..., vocabulary: _Optional[_Union[Vocabulary, _Mapping]] = ..., special_tokens_sha256: _Optional[bytes] = ..., chat_template_sha256: _Optional[bytes] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., paces: _Optional[_Iterable[_Union[Pace, str]]] = ..., rules: _Optional[_Iterable[_Union[Rule, str]]] = ..., version: _Optional[str] = ..., lossy: _Optional[bool] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("max_window", "max_ahead", "context_length", "max_images", "max_image_bytes", "max_image_pixels", "max_chunk_bytes", "max_text_bytes", "max_sessions")

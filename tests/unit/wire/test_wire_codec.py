@@ -9,13 +9,17 @@ from google.protobuf import text_format
 
 from shared.speculation.messages import (
     Commit,
+    Evidence,
     Finish,
     Finished,
     FinishReason,
+    Judging,
     Pace,
     Ping,
     Pong,
     Propose,
+    Rule,
+    SparseLaw,
     Timings,
     Yield,
 )
@@ -49,7 +53,6 @@ from shared.wire.handshake import (
     Opened,
     Queued,
     Resume,
-    Rule,
     ServerInfo,
 )
 from shared.wire.v1 import verify_pb2 as pb
@@ -88,7 +91,9 @@ REQUESTS: list[tuple[FromDevice, str]] = [
             ),
             images=(ImageReference(DIGEST, 10), ImageReference(OTHER, 20)),
             sampling=SamplingWish(**VALUES, ignore_eos=True),
-            device=DeviceProfile(PRINT, 8, Pace.THRIFTY, Rule.REJECTION, "device 1"),
+            device=DeviceProfile(
+                PRINT, 8, Pace.THRIFTY, Judging(Rule.REJECTION, Evidence.DENSE, lossy=True), "device 1"
+            ),
             committed=(4, 5),
         ),
         f"""open {{ protocol_version: 1
@@ -97,7 +102,8 @@ REQUESTS: list[tuple[FromDevice, str]] = [
         messages {{ role: "assistant" }}
         images {{ sha256: "{"d" * 32}" size: 10 }} images {{ sha256: "{"e" * 32}" size: 20 }}
         sampling {{ {NUMBERS} ignore_eos: true }} committed: [4, 5]
-        device {{ {PRINT_TEXT} window: 8 pace: PACE_THRIFTY rule: RULE_REJECTION client: "device 1" }} }}""",
+        device {{ {PRINT_TEXT} window: 8 pace: PACE_THRIFTY rule: RULE_REJECTION client: "device 1"
+        evidence: EVIDENCE_DENSE lossy: true }} }}""",
     ),
     (
         Open((Message("user", (Text(""),)),), (), SamplingWish(), DeviceProfile(None, 1)),
@@ -106,9 +112,15 @@ REQUESTS: list[tuple[FromDevice, str]] = [
     ),
     (ImageChunk(1, 2, b"three"), 'image_chunk { image: 1 offset: 2 data: "three" }'),
     (
-        Propose(1, 2, (3, 0, 5), 0b101, (0.5, 0.25, 1.0), (0, 1, 1)),
-        "propose { seen: 1 base: 2 ids: [3, 0, 5] given: 5 draft_probability: [0.5, 0.25, 1] parents: [0, 1, 1] }",
+        Propose(1, 2, (3, 0, 5), 0b100, (0.5, 0.25), (0, 1, 1)),
+        "propose { seen: 1 base: 2 ids: [3, 0, 5] given: 4 draft_probability: [0.5, 0.25] parents: [0, 1, 1] }",
     ),
+    (
+        Propose(1, 2, (3, 4), laws=(SparseLaw((3, 9), (3, 1)), SparseLaw((4,), (8,))), closed=True),
+        """propose { seen: 1 base: 2 ids: [3, 4] laws { ids: [3, 9] counts: [3, 1] } laws { ids: 4 counts: 8 }
+        closed: true }""",
+    ),
+    (Propose(1, 2, (3,), rows=(b"rows",)), 'propose { seen: 1 base: 2 ids: 3 rows: "rows" }'),
     (Propose(9, 9), "propose { seen: 9 base: 9 }"),
     (Yield(True), "yield { on: true }"),
     (Yield(False), "yield {}"),
@@ -195,7 +207,7 @@ def test_what_a_device_leaves_open_is_none_or_coupled() -> None:
     )
     assert isinstance(opening, Open)
     assert opening.sampling == SamplingWish()
-    assert opening.device == DeviceProfile(None, 1, None, Rule.COUPLED, "")
+    assert opening.device == DeviceProfile(None, 1, None, Judging(), "")
 
 
 def test_a_sampling_field_set_to_its_zero_is_not_a_field_that_was_not_set() -> None:

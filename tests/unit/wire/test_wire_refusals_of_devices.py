@@ -21,6 +21,7 @@ from shared.wire.handshake import (
 from shared.wire.v1 import verify_pb2 as pb
 from tests.support.wire_messages import DIGEST, NAME, VALID, changed, decoded, refused
 
+COUNTS = f"must be above 0 and sum to a power of two, at most {2**24}"
 # The path of a field, what is put there, and the rest of the sentence that refuses it.
 INVALID: list[tuple[str, Any, str]] = [
     ("open.messages", [], "is empty: must hold at least one message"),
@@ -78,12 +79,22 @@ INVALID: list[tuple[str, Any, str]] = [
     ("propose.ids", [1] * 5, "is 5 ids: must be at most 4 ids"),
     ("propose.ids[2]", [1, 2, 2**31], f"is {2**31}: must be below {2**31}"),
     ("propose.given", 8, "is 8: must be below 8: one bit for each of 3 ids"),
-    ("propose.draft_probability", [0.5], "is 1 entries: must be empty or one for each of 3 ids"),
-    ("propose.draft_probability", [0.5] * 4, "is 4 entries: must be empty or one for each of 3 ids"),
-    ("propose.draft_probability[1]", [0.5, 0.0, 0.5], "is 0.0: must be above 0 and at most 1"),
-    ("propose.draft_probability[1]", [0.5, 1.5, 0.5], "is 1.5: must be above 0 and at most 1"),
-    ("propose.draft_probability[2]", [0.5, 0.5, math.nan], "is nan: must be above 0 and at most 1"),
-    ("propose.draft_probability[0]", [math.inf, 0.5, 0.5], "is inf: must be above 0 and at most 1"),
+    ("propose.draft_probability", [0.5], "is 1 entries: must be empty or one for each of 2 ids"),
+    ("propose.draft_probability", [0.5] * 3, "is 3 entries: must be empty or one for each of 2 ids"),
+    ("propose.draft_probability[1]", [0.5, 0.0], "is 0.0: must be above 0 and at most 1"),
+    ("propose.draft_probability[1]", [0.5, 1.5], "is 1.5: must be above 0 and at most 1"),
+    ("propose.draft_probability[1]", [0.5, math.nan], "is nan: must be above 0 and at most 1"),
+    ("propose.draft_probability[0]", [math.inf, 0.5], "is inf: must be above 0 and at most 1"),
+    ("propose.rows", [b"row"], "is 1 entries: must be empty or one for each of 2 ids"),
+    ("propose.laws", [pb.SparseLaw(ids=[1], counts=[1])], "is 1 entries: must be empty or one for each of 2 ids"),
+    ("propose.laws[1].ids", [], "is empty: must hold at least one id"),
+    ("propose.laws[1].ids", [8, 8], "is 2 ids: must ascend"),
+    ("propose.laws[1].ids", [7, 2**31], f"is {2**31}: must be below {2**31}"),
+    ("propose.laws[1].ids", list(range(4097)), "is 4097 ids: must be at most 4096 ids"),
+    ("propose.laws[1].counts", [4], "is 1 entries: must be empty or one for each of 2 ids"),
+    ("propose.laws[1].counts", [0, 4], f"is 0 at an id: {COUNTS}"),
+    ("propose.laws[1].counts", [1, 2], f"is a sum of 3: {COUNTS}"),
+    ("propose.laws[1].counts", [2**24] * 2, f"is a sum of {2**25}: {COUNTS}"),
     ("propose.parents", [0, 1], "is 2 entries: must be empty or one for each of 3 ids"),
     ("propose.parents[0]", [1, 1, 1], "is 1: must lie between 0 and 0"),
     ("propose.parents[2]", [0, 1, 3], "is 3: must lie between 0 and 2"),

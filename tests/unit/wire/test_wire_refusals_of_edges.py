@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import InvalidValue, Unsupported
-from shared.wire.v1 import verify_pb2 as pb
+from shared.errors import InvalidValue
 from tests.support.wire_messages import DIGEST, NAME, changed, refused
 
 # The path of a field, what is put there, and the rest of the sentence that refuses it.
@@ -41,6 +40,13 @@ INVALID: list[tuple[str, Any, str]] = [
     ("commit.ids[0]", [2**31, 1, 2], f"is {2**31}: must be below {2**31}"),
     ("commit.accepted", [3, 0], "is 3 proposals in 2 steps: makes 4 or 5 ids; there are 3"),
     ("commit.accepted", [0, 0], "is 0 proposals in 2 steps: makes 1 or 2 ids; there are 3"),
+    ("commit.lossy", 4, "is 4: must lie between 0 and 3"),
+    ("commit.residual.ids", [], "is empty: must hold at least one id"),
+    ("commit.residual.ids", [5, 4], "is 2 ids: must ascend"),
+    ("commit.residual.ids", [5, 2**31], f"is {2**31}: must be below {2**31}"),
+    ("commit.residual.probabilities", [0.5], "is 1 entries: must be empty or one for each of 2 ids"),
+    ("commit.residual.probabilities[1]", [0.5, 0.0], "is 0.0: must be above 0 and at most 1"),
+    ("commit.residual.probabilities[0]", [math.nan, 0.5], "is nan: must be above 0 and at most 1"),
     ("commit.admitted", 2**31, f"is {2**31}: must be below {2**31}"),
     ("commit.log_probabilities", [-1.0], "is 1 entries: must be empty or one for each of 3 ids"),
     ("commit.log_probabilities[1]", [-1.0, 0.5, -1.0], "is 0.5: must be finite and at most 0"),
@@ -105,10 +111,3 @@ def test_an_edge_without_a_pace_is_refused() -> None:
     error = refused(changed("info.paces", []))
     assert type(error) is InvalidValue
     assert str(error) == "info.paces is not set: must be at least one pace"
-
-
-def test_a_residual_row_is_refused_by_name() -> None:
-    response = pb.VerifyResponse(commit=pb.Commit(residual=pb.ResidualRow()))
-    error = refused(response)
-    assert type(error) is Unsupported
-    assert str(error) == "commit.residual is set: this build does not know the rejection rule"

@@ -1,0 +1,45 @@
+"""What a device wishes of a session, and what of that this edge grants: pace, rule, ids. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.errors import Unsupported
+from shared.speculation.messages import Pace, Rule
+from shared.speculation.prints import fit
+from shared.vlm.port import ModelInfo
+from shared.wire.handshake import DeviceProfile
+
+
+def pace_of(device: DeviceProfile, offered: Sequence[Pace]) -> Pace:
+    """The pace that holds. Raises Unsupported.
+
+    By the rule rejection it is thrifty: an edge that steps on its own would decide places whose proposals are on their
+    way, and it must wait for corrections.
+    """
+    wished = device.pace
+    if device.judging.rule is Rule.REJECTION:
+        if wished not in (None, Pace.THRIFTY):
+            raise Unsupported(f"open.device.pace is {wished.value}: the rule rejection goes at the pace thrifty only")
+        wished = Pace.THRIFTY
+    if wished is not None and wished not in offered:
+        names = " or ".join(pace.value for pace in offered)
+        raise Unsupported(f"open.device.pace is {wished.value}: this edge steps at the pace {names} only")
+    return wished or offered[0]
+
+
+def check_judging(device: DeviceProfile, offered: Sequence[Rule], *, lossy: bool) -> None:
+    """Refuse a rule that the engine does not offer, and a gate where the edge is lossless. Raises Unsupported."""
+    rule = device.judging.rule
+    if rule not in offered:
+        names = " or ".join(rule.value for rule in offered)
+        raise Unsupported(f"open.device.rule is {rule.value}: this edge verifies with the rule {names} only")
+    if device.judging.lossy and not lossy:
+        raise Unsupported("open.device.lossy is set: this edge compares every token (edge-server --allow-lossy)")
+
+
+def common_ids(info: ModelInfo, device: DeviceProfile) -> int:
+    """How many ids the device may propose. Raises ModelMismatch."""
+    if device.vocabulary is None:
+        return 0
+    return min(fit(device.vocabulary, info.prints.vocabulary), info.rows)
