@@ -25,7 +25,13 @@ def _text(hidden: int, inter: int, layers: int, heads: tuple[int, int], **more: 
 
 def _qwen3(text: Shape, depth: int, width: int, inter: int) -> tuple[str, Shape]:
     deepstack = [5, 11, 17] if depth == 24 else [8, 16, 24]
-    vision = {"depth": depth, "hidden_size": width, "intermediate_size": inter, "num_heads": 16, "patch_size": 16}
+    vision: Shape = {
+        "depth": depth,
+        "hidden_size": width,
+        "intermediate_size": inter,
+        "num_heads": 16,
+        "patch_size": 16,
+    }
     vision |= {"out_hidden_size": text["hidden_size"], "deepstack_visual_indexes": deepstack}
     tied = text.pop("tied", False)
     return "qwen3_vl", {
@@ -47,7 +53,7 @@ def _qwen2_5(text: Shape, inter: int, rows: int) -> tuple[str, Shape]:
 
 def _internvl(text: Shape, kind: str, vision: Shape, rows: int) -> tuple[str, Shape]:
     tied = text.pop("tied", False)
-    tower = {"image_size": [448, 448], "patch_size": [14, 14], **vision}
+    tower: Shape = {"image_size": [448, 448], "patch_size": [14, 14], **vision}
     return "internvl", {
         "text_config": {**text, "model_type": kind, "vocab_size": rows, "tie_word_embeddings": tied},
         "vision_config": tower,
