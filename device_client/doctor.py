@@ -76,7 +76,7 @@ def reason(trial: Trial) -> str:
 
 def examine(config: DeviceConfig, screen: Screen) -> int:
     """Check everything and say what is found; the exit code."""
-    log_to(screen, verbose=False)
+    log_to(screen, config, verbose=False)
     config, draft = loaded(config, screen)
     return uvloop.run(_examine(config, draft, screen))
 
