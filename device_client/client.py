@@ -97,7 +97,7 @@ class Client:
         begin = monotonic()
         config, info = self._config, await self.info()
         vocabulary = self._vlm.info.prints.vocabulary
-        common = min(fit(vocabulary, info.vocabulary), self._vlm.info.rows)
+        common = fit(vocabulary, info.vocabulary).cut(self._vlm.info.rows)
         if config.window > info.limits.max_window:
             raise InvalidValue("window", config.window, f"the edge's limit is {info.limits.max_window}")
         pace = Pace(config.pace)

@@ -23,7 +23,7 @@ from device_client.show import Screen
 from device_client.start import loaded, log_to
 from shared.demo.pair import packaged_samples
 from shared.errors import CovspecError, Unavailable
-from shared.speculation.prints import ModelPrints, differences, fit
+from shared.speculation.prints import CommonIds, ModelPrints, differences, fit
 from shared.speculation.request import SamplingWish
 from shared.vlm.port import Vlm
 from shared.wire.handshake import ServerInfo
@@ -124,7 +124,7 @@ async def _link(client: Client) -> str:
 
 def _check_fit(info: ServerInfo, draft: Vlm, screen: Screen) -> None:
     prints = draft.info.prints
-    common = min(fit(prints.vocabulary, info.vocabulary), draft.info.rows)
+    common = len(fit(prints.vocabulary, info.vocabulary).cut(draft.info.rows))
     screen.line("ok", f"vocabularies fit: {common} of the target's {info.vocabulary.size} ids mean the same to both")
     pictures = info.image_processor or prints.image_processor  # of an edge that does not say: as if it were the same
     for sentence in differences(
@@ -157,7 +157,7 @@ async def _speed(config: DeviceConfig, draft: Vlm, client: Client, screen: Scree
 def _agreement(draft: Vlm, question: Question, alone: Result) -> tuple[float, float]:
     """The share of the answer's tokens that the draft says after the ones before, and the seconds it takes for one."""
     drafter = Drafter(draft, question.messages, question.images)
-    drafter.follow(alone.parameters, draft.info.rows, draft.info.placeholder_ids)
+    drafter.follow(alone.parameters, CommonIds.below(draft.info.rows), draft.info.placeholder_ids)
     same, seconds = 0, []
     for place, token in enumerate(alone.ids[: drafter.room - 1]):
         begin = time.perf_counter()

@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from device_client.answer import Piece, Question, Source
 from device_client.draft.drafter import Drafter
 from shared.speculation.ending import Ending, TextStream
+from shared.speculation.prints import CommonIds
 from shared.speculation.request import resolve
 from shared.vlm.port import Vlm
 
@@ -19,7 +20,7 @@ async def local_pieces(question: Question, vlm: Vlm, thread: Executor) -> AsyncG
     loop = asyncio.get_running_loop()
     drafter = await loop.run_in_executor(thread, Drafter, vlm, question.messages, question.images)
     parameters = resolve(question.sampling, vlm.info.defaults, drafter.room, secrets.randbits(64))
-    drafter.follow(parameters, vlm.info.rows, vlm.info.placeholder_ids)
+    drafter.follow(parameters, CommonIds.below(vlm.info.rows), vlm.info.placeholder_ids)
     ending = Ending(parameters, vlm.tokenizer.decode)
     text = TextStream(vlm.tokenizer.decode, parameters.stop)
     ids: list[int] = []

@@ -19,6 +19,7 @@ from shared.errors import CovspecError
 from shared.logs import RequestLog
 from shared.speculation.ending import Ending, TextStream
 from shared.speculation.messages import Commit, Finished
+from shared.speculation.prints import CommonIds
 from shared.speculation.request import SamplingParameters
 from shared.vlm.port import Vlm
 from shared.wire.codec import FromEdge
@@ -40,7 +41,7 @@ class Understudy:
     """
 
     def __init__(
-        self, vlm: Vlm, thread: Executor, common_ids: int, drafter: Callable[[], Drafter], log: RequestLog
+        self, vlm: Vlm, thread: Executor, common_ids: CommonIds, drafter: Callable[[], Drafter], log: RequestLog
     ) -> None:
         self._log = log
         self._vlm = vlm

@@ -39,7 +39,7 @@ def check_judging(device: DeviceProfile, offered: Sequence[Rule], *, lossy: bool
 
 
 def common_ids(info: ModelInfo, device: DeviceProfile) -> int:
-    """How many ids the device may propose. Raises ModelMismatch."""
+    """The end of the ids that the device may propose. Raises ModelMismatch."""
     if device.vocabulary is None:
         return 0
-    return min(fit(device.vocabulary, info.prints.vocabulary), info.rows)
+    return fit(device.vocabulary, info.prints.vocabulary).cut(info.rows).end

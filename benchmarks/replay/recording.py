@@ -92,7 +92,7 @@ def recorded(target: Vlm, draft: Vlm, asked: tuple[tuple[Message, ...], bytes], 
     begin = perf_counter()
     drafter = Drafter(draft, messages, images)
     first_seconds = perf_counter() - begin
-    common = min(fit(draft.info.prints.vocabulary, target.info.prints.vocabulary), draft.info.rows)
+    common = fit(draft.info.prints.vocabulary, target.info.prints.vocabulary).cut(draft.info.rows)
     drafter.follow(parameters, common, draft.info.placeholder_ids)
     guesses, seconds = [], []
     for position in range(len(ids)):

@@ -19,6 +19,7 @@ from shared.demo.pair import draft_folder, target_folder
 from shared.speculation.coupled import Choice, Chooser
 from shared.speculation.ending import Ending
 from shared.speculation.messages import agreement
+from shared.speculation.prints import CommonIds
 from shared.speculation.request import SamplingWish, resolve
 from shared.vlm.load import load
 from shared.vlm.port import Vlm
@@ -91,7 +92,7 @@ def recorded(target: Vlm, draft: Vlm, question: Question, seed: int) -> Trace:
     while ending.push(ids[-1]) is None:
         ids.append(chooser.choose(extend(target, decoder, ids[-1:])[-1], ids))
     drafter = Drafter(draft, question.messages, question.images)
-    drafter.follow(parameters, draft.info.rows, draft.info.placeholder_ids)
+    drafter.follow(parameters, CommonIds.below(draft.info.rows), draft.info.placeholder_ids)
     ahead: list[tuple[Choice, ...]] = []
     aside: list[tuple[Choice, ...]] = []
     for place, token in enumerate(ids):

@@ -23,6 +23,7 @@ from device_client.reduce import Reducer
 from device_client.session import EdgeSession
 from shared.errors import CovspecError
 from shared.speculation.messages import Yield
+from shared.speculation.prints import CommonIds
 from shared.speculation.request import Message, SamplingParameters, SamplingWish, resolve
 from shared.vlm.port import Vlm
 
@@ -31,7 +32,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class DraftModel:
-    """The draft, the thread that owns it, and how many ids it shares with the target, from 0 on.
+    """The draft, the thread that owns it, and the ids it shares with the target.
 
     `drafting`: whether it drafts at all, or only reads out. `alone`: whether it goes on alone, provisionally, while the
     edge is away. `reducer`: None lets every visual token enter.
@@ -39,7 +40,7 @@ class DraftModel:
 
     vlm: Vlm
     thread: Executor
-    common_ids: int
+    common_ids: CommonIds
     drafting: bool = True
     alone: bool = False
     reducer: Reducer | None = None

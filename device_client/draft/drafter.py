@@ -16,6 +16,7 @@ from torch import Tensor
 from device_client.reduce import Asked, Reducer
 from shared.speculation.coupled import Choice, Chooser
 from shared.speculation.messages import agreement
+from shared.speculation.prints import CommonIds
 from shared.speculation.request import Message, SamplingParameters
 from shared.vlm.port import Block, Decoder, Vlm
 from shared.vlm.single import prefill
@@ -71,9 +72,11 @@ class Drafter:
         self.prompt_tokens = len(self._prompt.ids)
         self.visual_tokens = sum(self._prompt.visual_tokens)
 
-    def follow(self, parameters: SamplingParameters, common_ids: int, placeholder_ids: Collection[int]) -> None:
-        """Choose by these parameters, among the ids below `common_ids` that are no placeholders."""
-        allowed = np.arange(self._vlm.info.rows) < common_ids
+    def follow(self, parameters: SamplingParameters, common_ids: CommonIds, placeholder_ids: Collection[int]) -> None:
+        """Choose by these parameters, among the `common_ids` that are no placeholders."""
+        allowed = np.zeros(self._vlm.info.rows, dtype=np.bool_)
+        for each in common_ids.ranges:
+            allowed[each.start : each.stop] = True
         allowed[[token for token in placeholder_ids if token < len(allowed)]] = False
         self._chooser = Chooser(parameters, self._prompt.ids, allowed)
 

@@ -17,6 +17,33 @@ DIGEST = 4  # bytes of a block's digest: 64 ids cost 4 bytes on the wire
 
 
 @dataclass(frozen=True, slots=True)
+class CommonIds:
+    """Ids that stand for the same pieces in two vocabularies: those in `ranges`, in order and apart."""
+
+    ranges: tuple[range, ...] = ()
+
+    @classmethod
+    def below(cls, end: int) -> CommonIds:
+        """All ids below `end`."""
+        return cls((range(end),) if end else ())
+
+    def __len__(self) -> int:
+        return sum(len(each) for each in self.ranges)
+
+    def __contains__(self, token: int) -> bool:
+        return any(token in each for each in self.ranges)
+
+    @property
+    def end(self) -> int:
+        """All of them are below this."""
+        return self.ranges[-1].stop if self.ranges else 0
+
+    def cut(self, rows: int) -> CommonIds:
+        """Those below `rows`."""
+        return CommonIds(tuple(range(e.start, min(e.stop, rows)) for e in self.ranges if e.start < rows))
+
+
+@dataclass(frozen=True, slots=True)
 class VocabularyPrint:
     """`size` ids, printed as one digest of DIGEST bytes for every BLOCK ids (the last block may be shorter)."""
 
@@ -28,15 +55,18 @@ class VocabularyPrint:
         """The print of a vocabulary given as id -> piece; None where an id has no piece."""
         return cls(len(pieces), b"".join(_digest(pieces[i : i + BLOCK]) for i in range(0, len(pieces), BLOCK)))
 
-    def common(self, other: VocabularyPrint) -> int:
-        """How many ids from 0 on certainly stand for the same pieces in both, to the resolution of a block."""
-        if self == other:
-            return self.size
-        shared = 0
-        shorter = min(len(self.blocks), len(other.blocks))
-        while shared < shorter and self.blocks[shared : shared + DIGEST] == other.blocks[shared : shared + DIGEST]:
-            shared += DIGEST
-        return min(shared // DIGEST * BLOCK, self.size, other.size)
+    def common(self, other: VocabularyPrint) -> CommonIds:
+        """The ids that certainly stand for the same pieces in both, to the resolution of a block.
+
+        Vocabularies of one family differ in padding, in added tokens, or in a single token early on.
+        """
+        ranges: list[range] = []
+        for start in range(0, min(self.size, other.size), BLOCK):
+            at = slice(start // BLOCK * DIGEST, (start // BLOCK + 1) * DIGEST)
+            if self.blocks[at] == other.blocks[at]:
+                first = ranges.pop().start if ranges and ranges[-1].stop == start else start
+                ranges.append(range(first, min(start + BLOCK, self.size, other.size)))
+        return CommonIds(tuple(ranges))
 
 
 def _digest(block: Sequence[str | None]) -> bytes:
@@ -45,13 +75,13 @@ def _digest(block: Sequence[str | None]) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:DIGEST]
 
 
-def fit(draft: VocabularyPrint, target: VocabularyPrint) -> int:
-    """How many ids, from 0 on, a draft may propose to a target. Raises ModelMismatch if that is less than half."""
+def fit(draft: VocabularyPrint, target: VocabularyPrint) -> CommonIds:
+    """The ids that a draft may propose to a target. Raises ModelMismatch if those are less than half of its own."""
     common = draft.common(target)
-    if 2 * common < draft.size:
+    if 2 * len(common) < draft.size:
         raise ModelMismatch(
-            f"the vocabularies of draft and target do not fit each other: of the draft's {draft.size} ids only the "
-            f"first {common} stand for the same pieces in the target's {target.size}; at least half must"
+            f"the vocabularies of draft and target do not fit each other: of the draft's {draft.size} ids only "
+            f"{len(common)} stand for the same pieces in the target's {target.size}; at least half must"
         )
     return common
 
@@ -73,10 +103,10 @@ def differences(draft: ModelPrints, target: ModelPrints) -> tuple[str, ...]:
     """
     said = []
     common = draft.vocabulary.common(target.vocabulary)
-    if common < max(draft.vocabulary.size, target.vocabulary.size):
+    if len(common) < max(draft.vocabulary.size, target.vocabulary.size):
         said.append(
-            f"the draft may propose the first {common} ids: it knows {draft.vocabulary.size}, the target "
-            f"{target.vocabulary.size}, and behind those they do not stand for the same pieces"
+            f"the draft may propose {len(common)} ids: it knows {draft.vocabulary.size}, the target "
+            f"{target.vocabulary.size}, and the others do not stand for the same pieces"
         )
     if draft.special_tokens != target.special_tokens:
         said.append("special tokens differ: the draft may misread where turns end")

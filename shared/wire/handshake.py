@@ -84,7 +84,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What holds for an answer, as the edge resolved it. `common_ids`: ids that may be proposed, from 0 on."""
+    """What holds for an answer, as the edge resolved it. `common_ids`: ids proposed are below."""
 
     session: bytes
     token: bytes

@@ -15,6 +15,7 @@ from device_client.answer import Question
 from device_client.draft.drafter import Drafter
 from shared.demo.pair import draft_folder, target_folder
 from shared.demo.world import HELD_OUT, ask_kind, draw, scene
+from shared.speculation.prints import CommonIds
 from shared.speculation.request import Message, Picture, SamplingParameters, SamplingWish, Text
 from shared.vlm.load import load
 from shared.vlm.port import Vlm
@@ -61,7 +62,9 @@ def described(number: int) -> tuple[Question, list[int]]:
 def agreement(question: Question, shown: Question, ids: list[int]) -> int:
     """How many of the target's tokens the draft proposes when it is shown the picture of `shown`."""
     drafter = Drafter(draft(), question.messages, shown.images)
-    drafter.follow(SamplingParameters(max_tokens=len(ids)), draft().info.rows, draft().info.placeholder_ids)
+    drafter.follow(
+        SamplingParameters(max_tokens=len(ids)), CommonIds.below(draft().info.rows), draft().info.placeholder_ids
+    )
     return sum(drafter.next(ids[:i]) == token for i, token in enumerate(ids))
 
 
@@ -82,7 +85,7 @@ def test_the_draft_s_vision_tower_runs_once_for_a_question() -> None:
     try:
         question = held_out(0, "list", SamplingWish())
         drafter = Drafter(draft(), question.messages, question.images)
-        drafter.follow(SamplingParameters(max_tokens=4), draft().info.rows, ())
+        drafter.follow(SamplingParameters(max_tokens=4), CommonIds.below(draft().info.rows), ())
         drafter.next([])
     finally:
         hook.remove()

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import ModelMismatch
-from shared.speculation.prints import BLOCK, DIGEST, ModelPrints, VocabularyPrint, differences, fit
+from shared.speculation.prints import BLOCK, DIGEST, CommonIds, ModelPrints, VocabularyPrint, differences, fit
 
 QUICK = settings(derandomize=True, deadline=None, max_examples=150)
 Pieces = list[str | None]
@@ -26,7 +26,7 @@ def agreement(left: Pieces, right: Pieces) -> int:
 
 @pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 10 * BLOCK + 7])
 def test_a_vocabulary_shares_all_of_itself(size: int) -> None:
-    assert printed(pieces(size)).common(printed(pieces(size))) == size
+    assert printed(pieces(size)).common(printed(pieces(size))) == CommonIds.below(size)
     assert len(printed(pieces(size)).blocks) == -(-size // BLOCK) * DIGEST
 
 
@@ -34,17 +34,30 @@ def test_a_vocabulary_shares_all_of_itself(size: int) -> None:
 def test_padding_costs_at_most_the_block_that_it_begins_in(padding: int) -> None:
     size = 5 * BLOCK + 10
     plain, padded = pieces(size), pieces(size) + [None] * padding
-    assert printed(plain).common(printed(padded)) == 5 * BLOCK
-    assert printed(padded).common(printed(plain)) == 5 * BLOCK
+    assert printed(plain).common(printed(padded)) == CommonIds.below(5 * BLOCK)
+    assert printed(padded).common(printed(plain)) == CommonIds.below(5 * BLOCK)
     even = pieces(5 * BLOCK)
-    assert printed(even).common(printed(even + [None] * padding)) == 5 * BLOCK
+    assert printed(even).common(printed(even + [None] * padding)) == CommonIds.below(5 * BLOCK)
 
 
 @pytest.mark.parametrize("changed", [0, 63, 64, 130, 319])
-def test_what_comes_after_a_piece_that_differs_is_not_shared(changed: int) -> None:
+def test_a_piece_that_differs_costs_its_block_and_no_more(changed: int) -> None:
     other = pieces(5 * BLOCK)
     other[changed] = "another"
-    assert printed(other).common(printed(pieces(5 * BLOCK))) == changed // BLOCK * BLOCK
+    common = printed(other).common(printed(pieces(5 * BLOCK)))
+    assert [token for token in range(6 * BLOCK) if token not in common] == [
+        token for token in range(6 * BLOCK) if token >= 5 * BLOCK or token // BLOCK == changed // BLOCK
+    ]
+    assert len(common) == 4 * BLOCK
+    assert common.end == (4 * BLOCK if changed >= 4 * BLOCK else 5 * BLOCK)
+
+
+def test_what_is_common_can_be_cut_to_the_rows_of_a_model() -> None:
+    common = CommonIds((range(10), range(20, 30)))
+    assert common.cut(25) == CommonIds((range(10), range(20, 25)))
+    assert common.cut(15) == common.cut(20) == CommonIds((range(10),))
+    assert common.cut(0) == CommonIds()
+    assert (CommonIds.below(0), len(CommonIds.below(7)), CommonIds().end) == (CommonIds(), 7, 0)
 
 
 @pytest.mark.parametrize(
@@ -62,12 +75,12 @@ def test_what_comes_after_a_piece_that_differs_is_not_shared(changed: int) -> No
     ],
 )
 def test_pieces_that_differ_are_not_mistaken_for_each_other(left: Pieces, right: Pieces) -> None:
-    assert printed(left).common(printed(right)) == 0
+    assert printed(left).common(printed(right)) == CommonIds()
 
 
 def test_nothing_is_shared_with_nothing() -> None:
-    assert printed([]).common(printed(pieces(3))) == 0
-    assert fit(printed([]), printed(pieces(3))) == 0
+    assert printed([]).common(printed(pieces(3))) == CommonIds()
+    assert fit(printed([]), printed(pieces(3))) == CommonIds()
 
 
 texts = st.none() | st.text(st.sampled_from("ab=:-\0é1"), max_size=3)
@@ -77,20 +90,21 @@ texts = st.none() | st.text(st.sampled_from("ab=:-\0é1"), max_size=3)
 @given(st.integers(0, 3 * BLOCK), st.lists(texts, max_size=BLOCK + 5), st.lists(texts, max_size=BLOCK + 5))
 def test_no_more_is_shared_than_is_so_and_at_most_a_block_less(same: int, left: Pieces, right: Pieces) -> None:
     ours, theirs = pieces(same) + left, pieces(same) + right
-    truth, told = agreement(ours, theirs), printed(ours).common(printed(theirs))
-    assert truth - BLOCK < told <= truth
+    told = printed(ours).common(printed(theirs))
+    assert all(ours[token] == theirs[token] for each in told.ranges for token in each)
+    assert agreement(ours, theirs) - BLOCK < (told.ranges[0].stop if told.ranges and told.ranges[0].start == 0 else 0)
     assert told == printed(theirs).common(printed(ours))
 
 
 def test_a_draft_may_propose_what_it_shares() -> None:
     target = pieces(400)
     draft = target[: 3 * BLOCK] + ["added"] * 30
-    assert fit(printed(draft), printed(target)) == 3 * BLOCK
+    assert fit(printed(draft), printed(target)) == CommonIds.below(3 * BLOCK)
 
 
 def test_half_of_the_drafts_ids_is_enough_and_less_is_not() -> None:
     target = pieces(1000)
-    assert fit(printed(target[:BLOCK] + ["x"] * BLOCK), printed(target)) == BLOCK
+    assert fit(printed(target[:BLOCK] + ["x"] * BLOCK), printed(target)) == CommonIds.below(BLOCK)
     with pytest.raises(ModelMismatch) as refused:
         fit(printed(target[:BLOCK] + ["x"] * (BLOCK + 1)), printed(target))
     assert str(refused.value) == (
@@ -102,7 +116,7 @@ def test_half_of_the_drafts_ids_is_enough_and_less_is_not() -> None:
 def test_it_is_the_drafts_ids_that_count() -> None:
     """A small draft of a large target fits; a large draft of a small target may not."""
     small, large = pieces(2 * BLOCK), pieces(9 * BLOCK)
-    assert fit(printed(small), printed(large)) == 2 * BLOCK
+    assert fit(printed(small), printed(large)) == CommonIds.below(2 * BLOCK)
     with pytest.raises(ModelMismatch):
         fit(printed(large), printed(small))
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from device_client.draft.drafter import Drafter
 from shared.errors import PromptTooLong
+from shared.speculation.prints import CommonIds
 from shared.speculation.request import Message, SamplingParameters, Text
 from shared.vlm.toy import ToyVlm
 from shared.vlm.toy_vocabulary import IMAGE
@@ -21,7 +22,7 @@ EDITS = st.lists(st.tuples(st.integers(0, 12), st.lists(st.integers(0, 255), max
 
 def drafter(parameters: SamplingParameters = WARM, common_ids: int = 256) -> Drafter:
     made = Drafter(DRAFT, MESSAGES, ())
-    made.follow(parameters, common_ids, {IMAGE})
+    made.follow(parameters, CommonIds.below(common_ids), {IMAGE})
     return made
 
 
@@ -58,7 +59,7 @@ def test_a_long_answer_one_by_one_is_the_same_as_from_nothing() -> None:
 def test_other_parameters_hold_from_the_next_token_on() -> None:
     one = drafter()
     warm = [one.next([]) for _ in range(2)]
-    one.follow(SamplingParameters(max_tokens=100), 256, ())
+    one.follow(SamplingParameters(max_tokens=100), CommonIds.below(256), ())
     cold = drafter(SamplingParameters(max_tokens=100))
     assert warm[0] == warm[1]
     assert [one.next([]), one.next([7, 8])] == [cold.next([]), cold.next([7, 8])]
@@ -99,7 +100,7 @@ def test_a_branch_takes_nothing_of_the_path_from_the_cache() -> None:
     steps = list[float]()
     draft = ToyVlm("draft", seed=1, agreement=0.8, token_seconds=1.0, sleep=steps.append)
     one = Drafter(draft, MESSAGES, ())
-    one.follow(WARM, 256, {IMAGE})
+    one.follow(WARM, CommonIds.below(256), {IMAGE})
     path = [7, 8, 9, 10, 11, 12]
     one.weigh(path)
     del steps[:]
