@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from device_client.config import DeviceConfig, SamplingOptions
+from device_client.presets import PRESETS
 from shared.command_line import run
 from shared.errors import InvalidValue
 
@@ -63,7 +64,7 @@ def ask(
 
 def main() -> None:
     """The entry point."""
-    sys.exit(run(app, "COVSPEC_DEVICE_"))
+    sys.exit(run(app, "COVSPEC_DEVICE_", {str(name): settings for name, settings in PRESETS.items()}))
 
 
 if __name__ == "__main__":

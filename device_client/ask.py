@@ -58,6 +58,9 @@ def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
 
 async def _ask(question: Question, config: DeviceConfig, draft: Vlm, screen: Screen, trace: Trace | None) -> None:
     async with Client(config, draft) as client:
+        if config.alone:
+            await _show_local(question, draft, client, screen)
+            return
         said, provisional = "", ""
         if client.is_overheard:
             log.warning("the picture and the text travel in the clear to %s (--tls, --tls-ca)", config.edge)

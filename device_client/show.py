@@ -127,7 +127,8 @@ def _ordinal(place: int) -> str:
 
 def as_json(result: Result) -> dict[str, object]:
     """A result as plain values."""
-    return {
+    loss = result.figures.loss
+    return ({} if loss is None else {"lossy": loss}) | {
         "text": result.text,
         "ids": list(result.ids),
         "finish_reason": result.reason.value,

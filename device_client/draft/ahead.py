@@ -19,6 +19,7 @@ from PIL import Image
 
 from device_client.draft.control import Control
 from device_client.draft.drafter import Drafter
+from device_client.draft.drawing import Drawing
 from device_client.draft.policy import Handing, Move
 from device_client.session import EdgeSession
 from shared.errors import CovspecError
@@ -35,7 +36,7 @@ class DraftModel:
     """The draft, the thread that owns it, and how many ids it shares with the target, from 0 on.
 
     `drafting`: whether it drafts at all, or only reads out. `alone`: whether it goes on alone, provisionally, while the
-    edge is away.
+    edge is away. `drawing`: how tokens are chosen.
     """
 
     vlm: Vlm
@@ -43,6 +44,7 @@ class DraftModel:
     common_ids: int
     drafting: bool = True
     alone: bool = False
+    drawing: Drawing = Drawing()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,8 @@ class Ahead:
         if not self.over:
             log.warning("the device drafts no more for this answer: %s", why)
             self.over = True
+            self._session.propose(self._control.conversation)  # what was drawn is judged, whatever follows
             self._yield(on=True)
-            self._session.propose(self._control.conversation)
             self._changed.set()
 
     async def _run(self) -> None:
@@ -134,16 +136,18 @@ class Ahead:
                 await self._draft_one(drafter)
             case Move.SEND:
                 control.said(monotonic())
+                if control.closes:
+                    control.conversation.close()
                 self._session.propose(control.conversation)
             case Move.WAIT | Move.QUIET:
                 await self._word()
 
     async def _draft_one(self, drafter: Drafter) -> None:
         forward, begin = self._control.forward(), monotonic()
-        choice = await self._forward(drafter.weigh, forward.text)
+        choice, mark = await self._forward(drafter.draw, forward.text, self._draft.drawing)
         now = monotonic()
         self._session.recorder.drafted(begin, now)
-        if not self._control.drafted(forward, choice, begin, now):
+        if not self._control.drafted(forward, choice, begin, now, mark):
             self._session.recorder.dropped(1)
 
     async def _word(self) -> None:

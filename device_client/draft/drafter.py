@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from device_client.draft.drawing import Drawing
 from shared.speculation.coupled import Choice, Chooser
+from shared.speculation.device import Mark
 from shared.speculation.messages import agreement
 from shared.speculation.request import Message, SamplingParameters
 from shared.vlm.port import Decoder, Vlm
@@ -66,6 +69,14 @@ class Drafter:
     def weigh(self, text: Sequence[int]) -> Choice:
         """The same token, and how sure the model is of it."""
         return self._follows.weigh(self._row_after(text), text)
+
+    def draw(self, text: Sequence[int], drawing: Drawing) -> tuple[Choice, Mark | None]:
+        """The token that is proposed after output tokens `text`, and what is kept of it beside the id."""
+        return drawing.draw(self._follows, self._row_after(text), text)
+
+    def law(self, text: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The ids that may come after output tokens `text`, and how likely each does."""
+        return self._follows.law(self._row_after(text), text)
 
     @property
     def _follows(self) -> Chooser:
