@@ -25,6 +25,8 @@ from device_client.draft.gate import Gate
 from device_client.draft.strategy import Strategy
 from device_client.figures import Recorder
 from device_client.link import server_info
+from device_client.prune.wish import parse_budget, parse_choice
+from device_client.reduce import Reducer
 from device_client.session import EdgeSession, Route
 from device_client.trace.trace import Trace
 from shared.errors import InvalidValue, Unavailable, Unsupported
@@ -47,6 +49,7 @@ class Client:
         self._config = config
         self._calibration = Calibration()  # of the draft: what one answer teaches holds in the next
         self._vlm = draft
+        self._reducer = Reducer(parse_choice(config.prune), parse_budget(config.keep))
         self._access = Access.of(config)
         self._channel: grpc.aio.Channel = self._access.channel()
         self._info: ServerInfo | None = None
@@ -112,7 +115,7 @@ class Client:
             closes=config.lockstep and config.bonus and drawing.judging.rule is Rule.REJECTION,
         )
         alone = config.fallback == "local"
-        model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, drawing)
+        model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, self._reducer, drawing)
         return Answer(question, session, model, control)
 
     def _drawing(self, info: ServerInfo) -> Drawing:

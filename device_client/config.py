@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from device_client.draft.names import GateRule, PolicyName, Preference
 from device_client.presets import PresetName
+from device_client.prune.wish import parse_budget, parse_choice
 from shared.errors import InvalidValue
 from shared.loopback import is_loopback
 from shared.speculation.request import ModelDefaults, SamplingWish, resolve
@@ -69,6 +70,11 @@ class DeviceConfig:
     """What is dear to policy marginal beside time: battery, data, or the target's tokens (cost)."""
     lockstep: bool = False
     """Draft, send, and wait for the edge's word each time, as stop-and-wait systems do."""
+    prune: str = "covspec"
+    """Which visual tokens the draft reads, if not all. covspec: those the question points at, that are busy, and new.
+    Others to compare with: see docs/pruning.md. The text never changes, only the speed."""
+    keep: str = "auto"
+    """How many: a count, a ratio such as 0.083 or 8.3%, or auto: all, unless this device reads its prompt slowly."""
     drafting: bool = True
     """Draft at all; --no-drafting lets the edge answer alone."""
     fallback: Literal["wait", "local", "error"] = "wait"
@@ -90,6 +96,10 @@ class DeviceConfig:
         host, _, port = self.edge.rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
             raise InvalidValue("edge", self.edge, "must be host:port with a port from 1 to 65535")
+        choice = parse_choice(self.prune)
+        if choice.name == "verifier":
+            raise InvalidValue("prune", self.prune, "an edge does not send what its target attends to: benchmarks only")
+        parse_budget(self.keep)
         if not 1 <= self.window <= 64:
             raise InvalidValue("window", self.window, "must lie between 1 and 64")
         if not 0 <= self.reconnect_seconds <= 86400:

@@ -22,12 +22,19 @@ PresetName = Literal[
 
 Setting = bool | int | float | str
 
-_ROUNDS: Mapping[str, Setting] = {"pace": "thrifty", "lockstep": True, "policy": "fixed", "window": 4}
+# Rounds, and a draft that reads every visual token.
+_ROUNDS: Mapping[str, Setting] = {
+    "pace": "thrifty",
+    "lockstep": True,
+    "policy": "fixed",
+    "window": 4,
+    "prune": "none",
+}
 
 PRESETS: Mapping[PresetName, Mapping[str, Setting]] = {
     # The target alone, and the draft alone.
     "edge-only": {"drafting": False},
-    "device-only": {"alone": True},
+    "device-only": {"alone": True, "prune": "none"},
     # Rounds of four; the whole law of each proposal goes up (Leviathan et al., arXiv 2211.17192, across a link).
     "vanilla-sd": {**_ROUNDS, "rule": "rejection", "evidence": "dense"},
     # Rounds of four; scalars go up, one row comes down after a rejection, the device corrects (arXiv 2507.12000).
@@ -52,6 +59,8 @@ PRESETS: Mapping[PresetName, Mapping[str, Setting]] = {
         "policy": "average",
         "rule": "rejection",
         "evidence": "scalar",
+        "prune": "covspec",
+        "keep": "8.3%",
         "gate": 0.9,
         "gate_rule": "probability",
     },

@@ -88,7 +88,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--answers", type=int, default=48, help="of which the positions are taken, at each temperature")
     parser.add_argument("--asked", type=int, default=24, help="answers for the bytes of each preset")
     parser.add_argument("--tokens", type=int, default=256, help="of an answer, at most")
-    parser.add_argument("--temperatures", type=float, nargs="+", default=[0.7, 1.0, 1.5])
+    parser.add_argument("--temperatures", type=float, nargs="*", default=[0.7, 1.0, 1.5])
     parser.add_argument("--traffic", type=float, nargs="*", default=[0.7, 1.0], help="temperatures of the bytes")
     return parser.parse_args()
 

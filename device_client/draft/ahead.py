@@ -21,6 +21,7 @@ from device_client.draft.control import Control
 from device_client.draft.drafter import Drafter
 from device_client.draft.drawing import Drawing
 from device_client.draft.policy import Handing, Move
+from device_client.reduce import Reducer
 from device_client.session import EdgeSession
 from shared.errors import CovspecError
 from shared.speculation.messages import Yield
@@ -36,7 +37,7 @@ class DraftModel:
     """The draft, the thread that owns it, and how many ids it shares with the target, from 0 on.
 
     `drafting`: whether it drafts at all, or only reads out. `alone`: whether it goes on alone, provisionally, while the
-    edge is away. `drawing`: how tokens are chosen.
+    edge is away. `reducer`: None lets every visual token enter. `drawing`: how tokens are chosen.
     """
 
     vlm: Vlm
@@ -44,6 +45,7 @@ class DraftModel:
     common_ids: int
     drafting: bool = True
     alone: bool = False
+    reducer: Reducer | None = None
     drawing: Drawing = Drawing()  # noqa: RUF009 - frozen
 
 
@@ -105,8 +107,9 @@ class Ahead:
         if self.over:
             return
         try:
-            task, begins = self._task, self._session.recorder.begins
-            drafter = await self._forward(Drafter, self._draft.vlm, task.messages, task.images, begins)
+            task, vlm, reducer = self._task, self._draft.vlm, self._draft.reducer
+            begins = self._session.recorder.begins
+            drafter = await self._forward(Drafter, vlm, task.messages, task.images, begins, reducer)
             self._room = drafter.room
             self._assume_parameters()
             followed: SamplingParameters | None = None

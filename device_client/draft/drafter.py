@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from device_client.draft.drawing import Drawing
+from device_client.reduce import Asked, Reducer
 from shared.speculation.coupled import Choice, Chooser
 from shared.speculation.device import Mark
 from shared.speculation.messages import agreement
@@ -35,16 +36,20 @@ class Drafter:
         messages: Sequence[Message],
         images: Sequence[Image.Image],
         begins: Callable[[str], None] = _nobody,
+        reducer: Reducer | None = None,  # None: every visual token enters
     ) -> None:
         self._vlm = vlm
         begins("prompt")
         self._prompt = vlm.prepare(messages, images)
         self._held: list[int] = []
-        begins("vision tower")
-        visual = vlm.see(self._prompt)
-        begins("draft prefill")
         self._decoder: Decoder
-        self._decoder, rows = prefill(vlm, self._prompt, visual)
+        if reducer is None:
+            begins("vision tower")
+            visual = vlm.see(self._prompt)
+            begins("draft prefill")
+            self._decoder, rows = prefill(vlm, self._prompt, visual)
+        else:
+            self._decoder, rows, _ = reducer.prefill(Asked(vlm, self._prompt, messages, images), begins)
         self._first_row: Tensor = rows[-1]
         self._chooser: Chooser | None = None
         begins("")

@@ -39,6 +39,10 @@ class ChatTokenizer:
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return text
 
+    def text_ids(self, text: str) -> list[int]:
+        """The ids of plain text by itself, never a special one."""
+        return self._ids(text, plain=True)
+
     def encode(self, messages: Sequence[Message], pictures: Sequence[str]) -> list[int]:
         """The ids of a chat up to where the answer begins. Raises InvalidValue.
 

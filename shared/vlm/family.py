@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,7 +16,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from shared.errors import ModelError
+from shared.errors import ModelError, Unsupported
+from shared.vlm.gaze import Watched
 from shared.vlm.packed_decoder import Tokens
 from shared.vlm.parts import Parts
 from shared.vlm.places import Tile
@@ -70,6 +72,10 @@ class Family(ABC):
     def see(self, pixels: Pixels) -> tuple[Tensor, ...]:
         """The features of all visual tokens, and those that go into deeper layers, each [visual tokens, hidden]."""
         return (flat(self.model.get_image_features(**pixels, return_dict=True).pooler_output),)
+
+    def watched(self) -> AbstractContextManager[Watched]:
+        """While it is open, the vision tower tells how it attends. Raises Unsupported where a family cannot."""
+        raise Unsupported(f"the family {self.config.model_type} does not tell how its vision tower attends")
 
     def positions(self, ids: Sequence[int], pixels: Pixels) -> Tensor:
         """Where each token of a prompt stands: [axes, tokens]."""

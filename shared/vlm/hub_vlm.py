@@ -18,11 +18,13 @@ from shared.speculation.request import Message
 from shared.vlm.chat import check_room, pictures_in_order
 from shared.vlm.chat_tokenizer import ChatTokenizer
 from shared.vlm.family import Family, Pixels, Shown
+from shared.vlm.gaze import Gaze
 from shared.vlm.packed import Packed, Sight, pack
 from shared.vlm.packed_decoder import PackedDecoder, Tokens, step
 from shared.vlm.parts import Parts
 from shared.vlm.places import Places
 from shared.vlm.port import Block, Prompt, Tokenizer, VisualTokens
+from shared.vlm.watching import first_update, text_attention
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,20 @@ class HubVlm:
             embedded = self._text.embed_tokens(torch.tensor(ids, device=self._model.device))
         copy: Tensor = embedded.clone()
         return copy
+
+    def gaze(self, prompt: Prompt) -> tuple[VisualTokens, Gaze]:
+        """As the port says."""
+        with self._family.watched() as watched:
+            visual = self.see(prompt)
+        return visual, watched.gaze()
+
+    def first_update(self, prompt: Prompt, visual: VisualTokens) -> Tensor:
+        """As the port says."""
+        return first_update(self._text.layers[0], self.begin(prompt, visual), self._forward)
+
+    def attention(self, prompt: Prompt, visual: VisualTokens) -> Tensor:
+        """As the port says."""
+        return text_attention(self.begin(prompt, visual), self._forward)
 
     def begin(self, prompt: Prompt, visual: VisualTokens, kept: Sequence[int] | None = None) -> PackedDecoder:
         """As the port says."""

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from PIL import Image
 from torch import Tensor
 
 from shared.speculation.prints import ModelPrints
 from shared.speculation.request import Message, ModelDefaults
+from shared.vlm.gaze import Gaze
 from shared.vlm.places import Places
 
 
@@ -54,11 +56,22 @@ class Prompt:
 class VisualTokens:
     """What the model saw: features of all pictures, concatenated in their order.
 
-    `extras`: features that go into deeper layers at the same places (deepstack), opaque to everyone else.
+    `extras`: features that go into deeper layers at the same places (deepstack), as a tuple of tensors with one row for
+    each visual token; or what else a model needs, opaque to everyone else.
     """
 
     features: Tensor  # [visual tokens, hidden]
     extras: Any
+
+    def mixed(self, tokens: Sequence[int], mixing: Tensor) -> VisualTokens:  # mixing: [tokens, visual tokens]
+        """The same with each of `tokens` replaced by a weighted sum of all; extras that are features go along."""
+
+        def mix(level: Tensor) -> Tensor:
+            weights = mixing.to(level.device, level.dtype)
+            return level.index_copy(0, torch.tensor(tokens, dtype=torch.long, device=level.device), weights @ level)
+
+        extras = tuple(mix(level) for level in self.extras) if isinstance(self.extras, tuple) else self.extras
+        return VisualTokens(mix(self.features), extras)
 
 
 class Decoder(Protocol):
@@ -113,6 +126,9 @@ class Tokenizer(Protocol):
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`, special tokens left out; U+FFFD where a character is not complete."""
 
+    def text_ids(self, text: str) -> list[int]:
+        """The ids of plain text by itself, never a special one."""
+
 
 class Vlm(Protocol):
     """A vision-language model."""
@@ -131,6 +147,18 @@ class Vlm(Protocol):
 
     def embed(self, ids: Sequence[int]) -> Tensor:
         """What enters the first layer for text, as `VisualTokens.features` does for what is seen: [ids, hidden]."""
+
+    def gaze(self, prompt: Prompt) -> tuple[VisualTokens, Gaze]:
+        """See, and tell how the vision tower attended. Raises Unsupported where a family cannot."""
+
+    def first_update(self, prompt: Prompt, visual: VisualTokens) -> Tensor:
+        """How far the first layer moves each visual token in the whole prompt: [visual tokens]. Runs that layer."""
+
+    def attention(self, prompt: Prompt, visual: VisualTokens) -> Tensor:
+        """How the text behind the pictures attends to each visual token, in the mean of layers, heads and text.
+
+        [visual tokens]. Runs a forward over the prompt.
+        """
 
     def begin(self, prompt: Prompt, visual: VisualTokens, kept: Sequence[int] | None = None) -> Decoder:
         """A decoder that has taken nothing yet. Runs no forward.

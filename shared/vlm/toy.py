@@ -23,6 +23,7 @@ from shared.errors import InvalidValue
 from shared.speculation.prints import ModelPrints, VocabularyPrint
 from shared.speculation.request import Message, ModelDefaults, Text
 from shared.vlm.chat import check_room, pictures_in_order
+from shared.vlm.gaze import Gaze
 from shared.vlm.places import Places, Tile
 from shared.vlm.port import Block, ModelInfo, Prompt, Tokenizer, VisualTokens, check_blocks
 from shared.vlm.toy_vocabulary import ASSISTANT, CONTINUES, END, IMAGE, NEVER_FIRST, PIECES, ROLE_IDS, ToyTokenizer
@@ -120,6 +121,21 @@ class ToyVlm:
     def embed(self, ids: Sequence[int]) -> Tensor:
         """As the port says: no two ids alike."""
         return torch.sin(torch.tensor(ids)[:, None] * torch.arange(1, _HIDDEN + 1))
+
+    def gaze(self, prompt: Prompt) -> tuple[VisualTokens, Gaze]:
+        """As the port says: a toy looks at what differs from the mean."""
+        visual = self.see(prompt)
+        return visual, Gaze(self.attention(prompt, visual), visual.features)
+
+    def first_update(self, prompt: Prompt, visual: VisualTokens) -> Tensor:
+        """As the port says: it moves a token by how far it is from the mean."""
+        del prompt
+        moved: Tensor = (visual.features - visual.features.mean(0)).norm(dim=-1)
+        return moved
+
+    def attention(self, prompt: Prompt, visual: VisualTokens) -> Tensor:
+        """As the port says: a toy looks at what differs from the mean."""
+        return self.first_update(prompt, visual).softmax(-1)
 
     def begin(self, prompt: Prompt, visual: VisualTokens, kept: Sequence[int] | None = None) -> ToyDecoder:
         """As the port says. Visual tokens left out lower the agreement; which ones decides where."""

@@ -64,6 +64,10 @@ class ToyTokenizer:
             ids.append(self._ids.get(b" " + word.encode(), other))
         return ids
 
+    def text_ids(self, text: str) -> list[int]:
+        """The same."""
+        return self.encode(text)
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`, special tokens left out; U+FFFD where a character is not complete."""
         known = (self._pieces[i] for i in ids if len(_SPECIALS) <= i < len(self._pieces))

@@ -1,0 +1,142 @@
+"""Visual token reduction at work: looks at the pictures of a prompt, chooses what enters the draft, and prefills it.
+
+Guarantees: where all tokens are kept nothing is computed for choosing. It runs on the thread that owns the model, and
+remembers between answers only how fast the model prefills.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from time import monotonic
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from device_client.prune.budget import Situation, tokens_to_keep
+from device_client.prune.registry import prune, pruner
+from device_client.prune.sight import Ask, Sight
+from device_client.prune.wish import Budget, Choice
+from shared.errors import Unsupported
+from shared.speculation.request import Message, Picture, Text
+from shared.vlm.gaze import Gaze
+from shared.vlm.port import Decoder, Prompt, VisualTokens, Vlm
+from shared.vlm.single import prefill
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A prompt of a model, and the chat and pictures that it was made of."""
+
+    vlm: Vlm
+    prompt: Prompt
+    messages: Sequence[Message]
+    images: Sequence[Image.Image]
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """What of the pictures enters the draft. `kept`: None means all."""
+
+    visual: VisualTokens
+    kept: tuple[int, ...] | None
+
+    @property
+    def count(self) -> int:
+        """How many visual tokens enter."""
+        return len(self.visual.features) if self.kept is None else len(self.kept)
+
+    def entered(self, prompt: Prompt) -> int:
+        """How many tokens of the prompt enter, text and pictures."""
+        return len(prompt.ids) - len(self.visual.features) + self.count
+
+
+class Reducer:
+    """Prunes as wished. `clock`: seconds."""
+
+    def __init__(self, choice: Choice, budget: Budget, clock: Callable[[], float] = monotonic) -> None:
+        self._pruner = pruner(choice)
+        if Ask.VERIFIER in self._pruner.asks:
+            raise Unsupported(f"prune {choice.name}: an edge does not send what its target attends to")
+        self._idle = choice.name == "none"
+        self._budget = budget
+        self._clock = clock
+        self._token_seconds: float | None = None  # of the last prefill
+
+    def prefill(self, asked: Asked, begins: Callable[[str], None] = lambda _: None) -> tuple[Decoder, Tensor, Reduced]:
+        """See, choose, prefill: a decoder that holds the prompt, the logits after it [1, rows], and what was kept.
+
+        `begins` is told what it turns to.
+        """
+        begin = self._clock()
+        begins("vision tower")
+        reduced = self.reduce(asked)
+        begins("draft prefill")
+        chosen = self._clock()
+        decoder, rows = prefill(asked.vlm, asked.prompt, reduced.visual, reduced.kept)
+        read = self._clock() - chosen
+        self._token_seconds = read / reduced.entered(asked.prompt)
+        log.info(
+            "%d of %d visual tokens enter the draft: %.0f ms to see and choose, %.0f ms to read",
+            *(reduced.count, len(reduced.visual.features), 1e3 * (chosen - begin), 1e3 * read),
+        )
+        return decoder, rows, reduced
+
+    def reduce(self, asked: Asked) -> Reduced:
+        """See, and choose what enters."""
+        begin = self._clock()
+        gaze = None
+        if Ask.GAZE in self._pruner.asks:
+            visual, gaze = asked.vlm.gaze(asked.prompt)
+        else:
+            visual = asked.vlm.see(asked.prompt)
+        tokens = len(visual.features)
+        if self._idle or not tokens:
+            return Reduced(visual, None)
+        situation = Situation(tokens, self._token_seconds or (self._clock() - begin) / tokens)
+        budget = tokens_to_keep(self._budget, situation, visual.features)
+        if budget >= tokens:
+            return Reduced(visual, None)
+        kept = prune(self._pruner, look(asked, visual, self._pruner.asks, gaze), budget)
+        if kept.mixing is not None:
+            visual = visual.mixed(kept.indices, kept.mixing)
+        return Reduced(visual, kept.indices)
+
+
+def look(asked: Asked, visual: VisualTokens, asks: Collection[Ask], gaze: Gaze | None = None) -> Sight:
+    """What a pruner asks for, but for what only the target knows."""
+    vlm, prompt = asked.vlm, asked.prompt
+    places = vlm.places(prompt)
+    sight = Sight(visual.features.float().cpu(), places.pictures, places.boxes, gaze=gaze)
+    if Ask.QUESTION in asks:
+        question = vlm.embed(vlm.tokenizer.text_ids(last_words(asked.messages)))
+        sight = replace(sight, question=question.float().cpu())
+    if Ask.UPDATE in asks:
+        sight = replace(sight, update=vlm.first_update(prompt, visual).float().cpu())
+    if Ask.GREY in asks:
+        sight = replace(sight, grey=tuple(_grey(image) for image in in_prompt(asked)))
+    return sight
+
+
+def last_words(messages: Sequence[Message]) -> str:
+    """What the person said last, without pictures."""
+    for message in reversed(messages):
+        if message.role == "user":
+            return " ".join(part.text for part in message.parts if isinstance(part, Text))
+    return ""
+
+
+def in_prompt(asked: Asked) -> list[Image.Image]:
+    """The pictures in the order of their places."""
+    parts = [part for message in asked.messages for part in message.parts]
+    return [asked.images[part.index] for part in parts if isinstance(part, Picture)]
+
+
+def _grey(image: Image.Image) -> Tensor:
+    grey = image.convert("L")
+    width, height = grey.size
+    return torch.frombuffer(bytearray(grey.tobytes()), dtype=torch.uint8).view(height, width).float()

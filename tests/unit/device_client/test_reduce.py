@@ -1,0 +1,110 @@
+"""What a device keeps, and that choosing costs nothing where all is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from device_client.prune.budget import PREFILL_SECONDS
+from device_client.prune.wish import PRUNERS, Choice, parse_budget, parse_choice
+from device_client.reduce import Asked, Reducer, last_words
+from shared.errors import Unsupported
+from shared.speculation.request import Message, Picture, Text
+from shared.vlm.port import Vlm
+from shared.vlm.toy import ToyVlm
+from tests.support.tiny_qwen import picture, question, tiny_qwen
+
+PICTURES = [picture(1, 90, 60), picture(2, 40, 70)]
+
+
+def about_two(vlm: Vlm) -> Asked:
+    messages = question("where is the dog?", 2)
+    return Asked(vlm, vlm.prepare(messages, PICTURES), messages, PICTURES)
+
+
+def ticking(*seconds: float) -> Any:
+    """A clock that goes on by these, one by one."""
+    times: Iterator[float] = iter([sum(seconds[:i]) for i in range(len(seconds) + 1)])
+    return lambda: next(times)
+
+
+@pytest.mark.parametrize("name", [name for name in PRUNERS if name != "verifier"])
+@pytest.mark.parametrize("make", [lambda: ToyVlm(seed=1), tiny_qwen], ids=["toy", "tiny qwen"])
+def test_what_is_kept_enters_the_draft(name: str, make: Any) -> None:
+    asked = about_two(make())
+    whole = len(asked.prompt.ids)
+    decoder, rows, reduced = Reducer(parse_choice(name), parse_budget("6")).prefill(asked)
+    assert decoder.prompt_left == 0
+    assert rows.shape == (1, asked.vlm.info.rows)
+    expected = {"none": sum(asked.prompt.visual_tokens), "text-only": 0}.get(name, 6)
+    assert reduced.count <= expected
+    assert reduced.count == expected or name == "pool"
+    assert reduced.entered(asked.prompt) == whole - sum(asked.prompt.visual_tokens) + reduced.count
+
+
+def test_pooling_changes_the_features_of_what_is_kept() -> None:
+    asked = about_two(tiny_qwen())
+    reduced = Reducer(parse_choice("pool"), parse_budget("25%")).reduce(asked)
+    seen = asked.vlm.see(asked.prompt)
+    assert reduced.kept is not None
+    index = list(reduced.kept)
+    for before, after in zip(
+        (seen.features, *seen.extras), (reduced.visual.features, *reduced.visual.extras), strict=True
+    ):
+        assert (before[index] - after[index]).abs().max() > 1e-3
+
+
+class Blind(ToyVlm):
+    """A toy that tells nothing about what it reads."""
+
+    def places(self, prompt: Any) -> Any:
+        raise AssertionError("nobody needs to know")
+
+    def first_update(self, prompt: Any, visual: Any) -> Any:
+        raise AssertionError("nobody needs to know")
+
+    def embed(self, ids: Any) -> Any:
+        raise AssertionError("nobody needs to know")
+
+
+@pytest.mark.parametrize("keep", ["auto", "100%", "999"])
+def test_where_all_is_kept_nothing_is_computed_for_choosing(keep: str) -> None:
+    _, _, reduced = Reducer(Choice(), parse_budget(keep)).prefill(about_two(Blind(seed=1)))
+    assert reduced.kept is None
+
+
+def test_auto_goes_by_the_time_to_see_first_and_by_the_last_prefill_then() -> None:
+    asked = about_two(ToyVlm(seed=1))
+    slow = PREFILL_SECONDS * 2
+    # seen after `slow`, read in no time; then again, when what it took to see matters no more
+    clock = ticking(0, slow, 0, 0.001, 0, 0, slow, 0.001)
+    reducer = Reducer(Choice(), parse_budget("auto"), clock)
+    first, second = (reducer.prefill(asked)[2] for _ in range(2))
+    assert first.kept is not None
+    assert second.kept is None
+
+
+def test_the_verifier_is_refused_by_name() -> None:
+    with pytest.raises(Unsupported, match="verifier"):
+        Reducer(parse_choice("verifier"), parse_budget("auto"))
+
+
+def test_the_question_is_what_the_person_said_last() -> None:
+    chat = (
+        Message("user", (Picture(0), Text("first"))),
+        Message("assistant", (Text("so"),)),
+        Message("user", (Text("and"), Picture(1), Text("then?"))),
+    )
+    assert last_words(chat) == "and then?"
+    assert last_words((Message("system", (Text("be brief"),)),)) == ""
+
+
+def test_a_text_alone_has_nothing_to_prune() -> None:
+    vlm = tiny_qwen()
+    messages = question("what?")
+    _, rows, reduced = Reducer(Choice(), parse_budget("5")).prefill(Asked(vlm, vlm.prepare(messages, []), messages, []))
+    assert reduced.kept is None
+    assert torch.isfinite(rows).all()
