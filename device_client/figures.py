@@ -54,6 +54,11 @@ class Figures:
         """What a result must say that is not the target's own; None if it is."""
         return None if self.lossy is None else f"lossy: {self.lossy} of {self.tokens} tokens unverified"
 
+    @property
+    def accepted(self) -> int:
+        """Proposals that stood."""
+        return round((self.accepted_per_step or 0.0) * self.steps)
+
     def as_json(self) -> dict[str, Any]:
         """The same as plain values; bytes by direction and kind."""
         values = {name: value for name, value in asdict(self).items() if name != "traffic"}

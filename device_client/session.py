@@ -81,6 +81,11 @@ class EdgeSession:
         self._link: Link | None = None
 
     @property
+    def connected(self) -> bool:
+        """Whether there is a stream to the edge now."""
+        return self._link is not None
+
+    @property
     def may_propose(self) -> bool:
         """Whether there is a stream that may carry proposals now."""
         return self._link is not None and self._may_propose

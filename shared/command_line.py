@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -34,8 +34,13 @@ class Presets:
         Dict(dict(settings), use_commands_as_keys=False, source=f"--preset {name}")(app, commands, arguments)
 
 
-def run(app: App, environment_prefix: str, presets: Mapping[str, Settings] | None = None) -> int:
-    """Run `app` on the process's arguments; the exit code. `presets`: what the names of --preset stand for."""
+def run(
+    app: App,
+    environment_prefix: str,
+    arguments: Sequence[str] | None = None,
+    presets: Mapping[str, Settings] | None = None,
+) -> int:
+    """Run `app` on `arguments`, the process's own if None; the exit code. `presets`: what names of --preset stand for."""
 
     variable = os.environ.get(f"{environment_prefix}CONFIG")
     named = Path(variable) if variable else None
@@ -60,7 +65,7 @@ def run(app: App, environment_prefix: str, presets: Mapping[str, Settings] | Non
         return int(app(tokens, exit_on_error=False) or 0)
 
     try:
-        return int(app.meta(exit_on_error=False) or 0)
+        return int(app.meta(arguments, exit_on_error=False) or 0)
     except CycloptsError:
         return 2  # it has said why
     except CovspecError as refused:
