@@ -40,7 +40,10 @@ def run(
     arguments: Sequence[str] | None = None,
     presets: Mapping[str, Settings] | None = None,
 ) -> int:
-    """Run `app` on `arguments`, the process's own if None; the exit code. `presets`: what names of --preset stand for."""
+    """Run `app` on `arguments`, the process's own if None; the exit code.
+
+    `presets`: what the names of --preset stand for.
+    """
 
     variable = os.environ.get(f"{environment_prefix}CONFIG")
     named = Path(variable) if variable else None
