@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from device_client.endpoint.writing import Form
 from device_client.presets import PRESETS, PresetName
 from device_client.show import Screen, as_json
 from edge_server.server import EdgeServer
@@ -73,6 +74,8 @@ async def test_what_a_gate_has_touched_says_so(rule: dict[str, object]) -> None:
     said = f"lossy: {figures.lossy} of 40 tokens unverified"
     assert figures.line().startswith(said)
     assert json.loads(json.dumps(as_json(result)))["lossy"] == said
+    form = Form("model", str, log_probabilities=False)
+    assert form.end(0, result, 0)["lossy"] == form.whole([result])["covspec"][0]["lossy"] == said
 
 
 async def test_a_gate_that_nothing_passes_changes_nothing_and_still_says_lossy() -> None:
