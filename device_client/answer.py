@@ -182,7 +182,7 @@ class Answer:
         token = corrected(row, conversation.refused, opened.sampling.seed, position)
         if token is not None:
             self._control.correct(token)
-            self._session.recorder.corrections += 1
+            self._session.recorder.redrawn += 1
         if token is None or self._ahead.over:
             self._session.propose(conversation)
 

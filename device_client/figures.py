@@ -25,7 +25,7 @@ class Figures:
     `tokens_per_second` leaves out the first 8 tokens, `tokens_per_second_overall` counts from the question.
     `first_draft_ms`: from the question to the first token drafted.
     `accepted_per_step`: proposals that stood in a target step; `passes_per_token`: target steps for a token.
-    `corrections`: tokens that the device drew where the edge had rejected a proposal; they do not count as accepted.
+    `redrawn`: tokens that the device drew where the edge had rejected a proposal; they do not count as accepted.
     `lossy`: tokens that were taken without comparing; None: every token was the target's own.
     `drafted`: tokens that the draft chose; `thrown_away`: those of them that the target's text left no place for.
     """
@@ -46,7 +46,7 @@ class Figures:
     rtt_ms: float | None
     reconnects: int
     traffic: Traffic
-    corrections: int = 0
+    redrawn: int = 0
     lossy: int | None = None
 
     @property
@@ -105,7 +105,7 @@ class Recorder:
     flight: Flight = field(default_factory=Flight)
     trace: Trace | None = None
     reconnects: int = 0
-    corrections: int = 0
+    redrawn: int = 0
     lossy: int | None = None  # None until a gate is set, or the edge says that it took a token without comparing
     _arrivals: list[float] = field(default_factory=list)  # one per token
     _accepted: list[int] = field(default_factory=list)  # one per target step
@@ -165,7 +165,7 @@ class Recorder:
             first_token_ms=1e3 * (self._arrivals[0] - self.begin) if tokens else None,
             first_draft_ms=None if self._first_draft is None else 1e3 * (self._first_draft - self.begin),
             steps=steps,
-            accepted_per_step=max(0, sum(self._accepted) - self.corrections) / steps if steps else None,
+            accepted_per_step=max(0, sum(self._accepted) - self.redrawn) / steps if steps else None,
             passes_per_token=steps / self._stepped if self._stepped else None,
             drafted=len(self._drafts),
             thrown_away=self._dropped,
@@ -174,7 +174,7 @@ class Recorder:
             rtt_ms=_median_ms(self._round_trips),
             reconnects=self.reconnects,
             traffic=self.ledger.traffic(),
-            corrections=self.corrections,
+            redrawn=self.redrawn,
             lossy=self.lossy,
         )
 

@@ -67,7 +67,7 @@ async def sent(target: Vlm, draft: Vlm, name: PresetName, wishes: Sequence[tuple
         down=sum(each.down.payload for each in beside),
         steps=sum(each.steps for each in figures),
         accepted=sum((each.accepted_per_step or 0.0) * each.steps for each in figures),
-        corrections=sum(each.corrections for each in figures),
+        corrections=sum(each.redrawn for each in figures),
         lossy=None if figures[0].lossy is None else sum(each.lossy or 0 for each in figures),
         rows=proposed / (4 * draft.info.rows) if dense else 0.0,
     )

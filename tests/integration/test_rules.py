@@ -51,8 +51,8 @@ async def test_the_device_corrects_what_the_edge_rejects_and_no_row_of_the_draft
             async with device(at(server), toy_draft(0.3), evidence=evidence, **REJECTION) as it:
                 results[evidence] = (await whole(await it.ask(asked(temperature=1.0, **LONG)))).figures
     up = {evidence: figures.traffic.kind("propose").payload for evidence, figures in results.items()}
-    assert results["scalar"].corrections > 0
-    assert results["dense"].corrections == 0
+    assert results["scalar"].redrawn > 0
+    assert results["dense"].redrawn == 0
     assert up["dense"] > 30 * 4 * toy_draft().info.rows > 5 * up["scalar"]
 
 
