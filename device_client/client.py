@@ -122,11 +122,12 @@ class Client:
         )
         recorder = Recorder(begin, trace=trace, lossy=0 if drawing.judging.lossy else None)
         session = EdgeSession(opening, question.encoded, info, route, recorder)
-        strategy, window = Strategy(config.policy, config.prefer, config.lockstep), config.window
+        strategy, window = Strategy(config.policy, config.prefer, config.lockstep, config.branches), config.window
         control = Control(
             DeviceConversation(window, rest=REST if pace is Pace.EAGER else 0, judging=drawing.judging),
             strategy.begin(window),
             strategy.handing(pace),
+            strategy.branching and drawing.judging.plain,
             self._calibration,
             recorder.flight,
             closes=config.lockstep and config.bonus and drawing.judging.rule is Rule.REJECTION,

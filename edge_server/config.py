@@ -36,6 +36,9 @@ class EdgeConfig:
     the certificates. Without it everybody is let in, as the tenant that the device's certificate names, or as one."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the model. float32 is exact token for token; the others up to near-ties."""
+    quantization: str = ""
+    """Make the weights smaller while they are loaded: bitsandbytes_4bit, bitsandbytes_8bit, quanto, torchao; each needs
+    its package. Weights that come quantised (awq, gptq, ...) need no word. The text is that of the smaller target."""
     device: str = "cpu"
     """Where the model runs: cpu, cuda, mps."""
     threads: int = 0

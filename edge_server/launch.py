@@ -24,7 +24,7 @@ def launch(config: EdgeConfig) -> int:
     def load_model() -> Vlm:
         pin_thread(threads)  # this is the thread that runs the model
         name = str(target_folder()) if config.model == "demo" else config.model
-        return load(name, config.dtype, config.device)
+        return load(name, config.dtype, config.device, config.quantization)
 
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
