@@ -97,6 +97,9 @@ class DeviceConfig:
     threads: int = 0
     """CPU threads of the draft, fixed at the start; 0: one for the tiny `demo`, else torch's choice."""
 
+    log_format: Literal["text", "json"] = "text"
+    """text: warnings as sentences. json: one object a line, for each answer at least one, with its name at the edge."""
+
     def __post_init__(self) -> None:
         host, _, port = self.edge.rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
