@@ -161,7 +161,7 @@ class Answer:
         if self._question.log_probabilities and len(commit.log_probabilities) != len(commit.ids):
             raise Unsupported("this edge sends no log-probabilities; ask without them")
         self.log_probabilities += commit.log_probabilities
-        self._session.recorder.dropped(self._control.heard(commit, monotonic()))
+        self._session.recorder.taken(self._control.heard(commit, monotonic()))
         if any(token >= self._draft.vlm.info.rows for token in commit.ids):
             self._ahead.stop("the target said a token that the draft does not know")
         self._ahead.committed()

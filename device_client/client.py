@@ -124,11 +124,12 @@ class Client:
         route = Route(self._channel, self._dial, config.reconnect_seconds, random.random, metadata, resume=resume)
         recorder = Recorder(begin, trace=trace)
         session = EdgeSession(opening, question.encoded, info, route, recorder)
-        strategy, window = Strategy(config.policy, config.prefer, config.lockstep), config.window
+        strategy, window = Strategy(config.policy, config.prefer, config.lockstep, config.branches), config.window
         control = Control(
             DeviceConversation(window, rest=REST if pace is Pace.EAGER else 0),
             strategy.begin(window),
             strategy.handing(pace),
+            strategy.branching,
             self._calibration,
             recorder.flight,
         )

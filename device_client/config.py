@@ -55,6 +55,8 @@ class DeviceConfig:
     """What is dear to policy marginal beside time: battery, data, or the target's tokens (cost)."""
     lockstep: bool = False
     """Draft, send, and wait for the edge's word each time, as stop-and-wait systems do."""
+    branches: bool = True
+    """Draft from likely corrections too, where that is worth the time; --no-branches drafts the path alone."""
     prune: str = "covspec"
     """Which visual tokens the draft reads, if not all. covspec: those the question points at, that are busy, and new.
     Others to compare with: see docs/pruning.md. The text never changes, only the speed."""

@@ -11,6 +11,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,6 +84,7 @@ class ToyVlm:
                 vocabulary=VocabularyPrint.of([piece.decode("latin-1") for piece in pieces]),
                 special_tokens=hashlib.sha256(b"toy special tokens").digest(),
                 chat_template=hashlib.sha256(b"toy chat template").digest(),
+                image_processor=hashlib.sha256(b"toy cells").digest(),
             ),
         )
         self._lanes = np.arange(1, self.rows + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
@@ -201,6 +203,14 @@ class ToyDecoder:
             raise ValueError(f"cannot truncate {self.length} tokens to {length}")
         del self._tokens[length:]
         del self._states[length + 1 :]
+
+    def fork(self) -> ToyDecoder:
+        """As the port says."""
+        if self.prompt_left:
+            raise ValueError(f"a decoder whose prompt has {self.prompt_left} tokens left cannot be forked")
+        fork = copy(self)
+        fork._states, fork._tokens = list(self._states), list(self._tokens)
+        return fork
 
     def take(self, block: Block) -> Tensor:
         """Hold the block. The rows that it yields."""
