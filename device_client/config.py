@@ -72,12 +72,16 @@ class DeviceConfig:
     reconnect_seconds: float = 30.0
     """Seconds after a break, or at a full edge, without progress, after which the answer is given up. A place in the
     edge's line is progress."""
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Number format of the draft."""
+    dtype: Literal["float32", "bfloat16", "float16", "int8", "auto"] = "float32"
+    """Number format of the draft. int8: of its weights, on a CPU. auto: tries float32, bfloat16 and int8 here and takes
+    the fastest. The text is the target's in any."""
     device: str = "cpu"
     """Where the draft runs: cpu, cuda, mps."""
     threads: int = 0
     """CPU threads of the draft, fixed at the start; 0: one for the tiny `demo`, else torch's choice."""
+
+    log_format: Literal["text", "json"] = "text"
+    """text: warnings as sentences. json: one object a line, for each answer at least one, with its name at the edge."""
 
     def __post_init__(self) -> None:
         host, _, port = self.edge.rpartition(":")

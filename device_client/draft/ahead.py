@@ -7,7 +7,6 @@ drafts and never the answer; at a pace that waits for the device, a device that 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
@@ -27,7 +26,6 @@ from shared.speculation.messages import Yield
 from shared.speculation.request import Message, SamplingParameters, SamplingWish, resolve
 from shared.vlm.port import Vlm
 
-log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
 
@@ -95,7 +93,7 @@ class Ahead:
     def stop(self, why: str) -> None:
         """Draft no more for this answer."""
         if not self.over:
-            log.warning("the device drafts no more for this answer: %s", why)
+            self._session.log.warning("the device drafts no more for this answer: %s", why)
             self.over = True
             self._yield(on=True)
             self._session.propose(self._control.conversation)
@@ -125,7 +123,7 @@ class Ahead:
         except CovspecError as refused:  # the draft's context is smaller, say: the edge answers alone
             self.stop(str(refused))
         except Exception as broken:
-            log.exception("the draft failed")
+            self._session.log.exception("the draft failed")
             self.stop(f"the draft failed: {type(broken).__name__}")
 
     async def _move(self, drafter: Drafter) -> None:
