@@ -81,6 +81,14 @@ class Client:
                 raise self._access.explained(failed) from None
         return self._info
 
+    def _dial(self) -> grpc.aio.Channel:
+        """A new channel for a stream that broke. The next answer gets one too: the old one may be dead unnoticed.
+
+        That is closed when the last answer that uses it lets go of it.
+        """
+        self._channel = self._access.channel()
+        return self._access.channel()
+
     async def forward(self, job: Callable[..., Value], *arguments: object) -> Value:
         """What `job` returns on the draft's own thread."""
         return await asyncio.get_running_loop().run_in_executor(self.thread, job, *arguments)
@@ -120,7 +128,7 @@ class Client:
         resume = config.fallback != "error"
         route = Route(
             self._channel,
-            self._access.channel,
+            self._dial,
             config.reconnect_seconds,
             random.random,
             request,
