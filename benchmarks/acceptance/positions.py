@@ -7,6 +7,7 @@ from benchmarks.held_out import KINDS_IN_TURN, held_out
 from device_client.draft.drafter import Drafter
 from shared.speculation.coupled import Chooser
 from shared.speculation.ending import Ending
+from shared.speculation.prints import CommonIds
 from shared.speculation.request import SamplingWish, resolve
 from shared.vlm.port import Vlm
 from shared.vlm.single import extend, prefill
@@ -20,7 +21,7 @@ def positions(target: Vlm, draft: Vlm, number: int, temperature: float, most: in
     parameters = resolve(wish, target.info.defaults, target.info.context_length - len(prompt.ids), seed=number)
     chooser, ending = Chooser(parameters, prompt.ids), Ending(parameters, target.tokenizer.decode)
     drafter = Drafter(draft, question.messages, question.images)
-    drafter.follow(parameters, draft.info.rows, draft.info.placeholder_ids)
+    drafter.follow(parameters, CommonIds.below(draft.info.rows), draft.info.placeholder_ids)
     decoder, rows = prefill(target, prompt, target.see(prompt))
     text: list[int] = []
     found: list[Chances4] = []

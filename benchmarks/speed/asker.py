@@ -27,6 +27,7 @@ from device_client.client import Client
 from device_client.config import DeviceConfig
 from device_client.draft.drafter import Drafter
 from device_client.perceive import perceive
+from shared.speculation.prints import CommonIds
 from shared.speculation.request import SamplingWish, resolve
 from shared.vlm.load import load
 from shared.vlm.port import Vlm
@@ -99,7 +100,7 @@ async def _follow(client: Client, draft: Vlm, question: Question, heard: Heard, 
     run = partial(asyncio.get_running_loop().run_in_executor, client.thread)
     drafter = await run(Drafter, draft, question.messages, question.images)
     parameters = resolve(question.sampling, draft.info.defaults, drafter.room, seed=0)
-    await run(drafter.follow, parameters, draft.info.rows, draft.info.placeholder_ids)
+    await run(partial(drafter.follow, parameters, CommonIds.below(draft.info.rows), draft.info.placeholder_ids))
     while drafting:
         heard.grown.clear()
         await run(drafter.next, list(heard.ids))

@@ -164,7 +164,7 @@ async def test_a_device_that_cannot_fit_is_told_before_it_asks() -> None:
     async with edge(lambda: toy_target(rows=64), max_window=8) as server:
         address = f"127.0.0.1:{server.port}"
         async with device(address, toy_draft()) as client:
-            with pytest.raises(ModelMismatch, match="of the draft's 256 ids only the first 64"):
+            with pytest.raises(ModelMismatch, match="of the draft's 256 ids only 64"):
                 await client.ask(asked())
         async with device(address, toy_draft(rows=64), window=9) as client:
             with pytest.raises(InvalidValue, match="window is 9: the edge's limit is 8"):

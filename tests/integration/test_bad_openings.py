@@ -144,7 +144,7 @@ BEFORE_OPENED = [
         [opening(device=replace(PROFILE, vocabulary=OTHER_VOCABULARY))],
         PRECONDITION,
         ModelMismatch,
-        ("of the draft's 256 ids only the first 0", "at least half must"),
+        ("of the draft's 256 ids only 0", "at least half must"),
     ),
     Case(
         "a window beyond the limit",

@@ -18,6 +18,7 @@ from shared.speculation.coupled import Chooser
 from shared.speculation.laws import SPARSE_GRAIN, SPARSE_IDS, DraftLaw, TargetLaw, point, quantised
 from shared.speculation.messages import Evidence
 from shared.speculation.noise import Domain, word
+from shared.speculation.prints import CommonIds
 from shared.speculation.rejection import stands
 from shared.speculation.request import SamplingParameters, SamplingWish
 from shared.speculation.residual import Rejected, corrected, drawn
@@ -40,7 +41,7 @@ def places() -> list[tuple[int, TargetLaw, DraftLaw]]:
     prompt = target.prepare(question.messages, question.images)
     chooser = Chooser(parameters, prompt.ids)
     drafter = Drafter(draft, question.messages, question.images)
-    drafter.follow(parameters, draft.info.rows, draft.info.placeholder_ids)
+    drafter.follow(parameters, CommonIds.below(draft.info.rows), draft.info.placeholder_ids)
     decoder, rows = prefill(target, prompt, target.see(prompt))
     found, text = list[tuple[float, int, TargetLaw, DraftLaw]](), list[int]()
     for position in range(PLACES):
