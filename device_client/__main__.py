@@ -1,4 +1,4 @@
-"""The command line of the device: `device-client`, or `python -m device_client`."""
+"""The command line of the device: `device-client`, or `python -m device_client`. What is heavy is imported by verbs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from device_client.config import DeviceConfig, SamplingOptions
+from device_client.config import STDIN, DeviceConfig, PictureOptions, SamplingOptions, ShowOptions
+from device_client.endpoint.config import EndpointConfig
 from shared.command_line import run
 from shared.errors import InvalidValue
 
@@ -20,13 +21,15 @@ app = App(
     result_action="return_value",
 )
 
+Flag = Annotated[bool, Parameter(negative=())]
+
 
 @app.command
 def ask(
     *image_and_prompt: Annotated[str, Parameter(name="IMAGE... PROMPT", negative=())],
-    json: Annotated[bool, Parameter(negative=())] = False,
-    color: Literal["auto", "always", "never"] = "auto",
-    verbose: Annotated[bool, Parameter(negative=())] = False,
+    pictures: PictureOptions = PictureOptions(),  # noqa: B008 - frozen
+    show: ShowOptions = ShowOptions(),  # noqa: B008 - frozen
+    json: Flag = False,
     trace: Path | None = None,
     config: DeviceConfig = DeviceConfig(),  # noqa: B008 - frozen
     sampling: SamplingOptions = SamplingOptions(),  # noqa: B008 - frozen
@@ -39,13 +42,9 @@ def ask(
     Parameters
     ----------
     image_and_prompt
-        Picture files, and last the question.
+        Picture files, - for stdin (before any option), or URLs with --allow-url; and last the question.
     json
         Print one JSON object with text, ids and figures instead of the streamed text.
-    color
-        Tell by colour what the edge had to say itself; auto: on a terminal.
-    verbose
-        Say on stderr what runs here and there, and each try after a break.
     trace
         File for a timeline of both ends, to open in Perfetto or chrome://tracing.
     """
@@ -53,12 +52,69 @@ def ask(
         raise InvalidValue("PROMPT", "", "say what you want to know: device-client ask IMAGE... PROMPT")
     if len(image_and_prompt) == 1 and Path(image_and_prompt[0]).is_file():
         raise InvalidValue("PROMPT", image_and_prompt[0], "is a file; the question comes after the pictures")
-    from device_client.ask import Wanted, answer_on  # heavy: torch, transformers, grpc
+    from device_client.ask import Sources, Wanted, answer_on  # heavy: torch, transformers, grpc
     from device_client.show import Screen
 
-    pictures = tuple(Path(name) for name in image_and_prompt[:-1])
-    wanted = Wanted(pictures, image_and_prompt[-1], sampling.wish(), verbose, trace)
-    return answer_on(wanted, config, Screen(color, as_json=json))
+    sources = Sources(image_and_prompt[:-1], pictures)
+    wanted = Wanted(sources, image_and_prompt[-1], sampling.wish(), show.verbose, trace)
+    return answer_on(wanted, config, Screen(show.color, as_json=json))
+
+
+@app.command
+def chat(
+    *image: Annotated[str, Parameter(name="IMAGE...", negative=())],
+    system: str = "",
+    pictures: PictureOptions = PictureOptions(),  # noqa: B008 - frozen
+    show: ShowOptions = ShowOptions(),  # noqa: B008 - frozen
+    config: DeviceConfig = DeviceConfig(),  # noqa: B008 - frozen
+    sampling: SamplingOptions = SamplingOptions(),  # noqa: B008 - frozen
+) -> int:
+    """Talk in turns; pictures can be added on the way. /help tells how. Ctrl-C stops an answer, Ctrl-D ends the chat.
+
+    Parameters
+    ----------
+    image
+        Pictures for the first question.
+    system
+        How the model is to be.
+    """
+    from device_client.ask import Sources  # heavy, as above
+    from device_client.show import Screen
+    from device_client.talk import Habits, talk_on
+
+    habits = Habits(sampling.wish(), system, pictures.allow_url, show.verbose)
+    return talk_on(Sources(image, pictures), habits, config, Screen(show.color, as_json=False))
+
+
+@app.command
+def doctor(
+    *,
+    color: Literal["auto", "always", "never"] = "auto",
+    config: DeviceConfig = DeviceConfig(),  # noqa: B008 - frozen
+) -> int:
+    """Check the edge, the fit of the two models and the link, and measure what speed is to be expected and why.
+
+    Parameters
+    ----------
+    color
+        Colours; auto: on a terminal.
+    """
+    from device_client.doctor import examine  # heavy, as above
+    from device_client.show import Screen
+
+    return examine(config, Screen(color, as_json=False))
+
+
+@app.command
+def serve(
+    *,
+    endpoint: EndpointConfig = EndpointConfig(),  # noqa: B008 - frozen
+    config: DeviceConfig = DeviceConfig(),  # noqa: B008 - frozen
+) -> int:
+    """Serve an OpenAI-compatible endpoint on this device: /v1/chat/completions, /v1/models, /health, /metrics."""
+    from device_client.endpoint.serve import serve_on  # heavy, as above
+
+    return serve_on(config, endpoint)
 
 
 @app.command
@@ -101,7 +157,13 @@ def see(
 
 def main() -> None:
     """The entry point."""
-    sys.exit(run(app, "COVSPEC_DEVICE_"))
+    sys.exit(run(app, "COVSPEC_DEVICE_", _without_dash(sys.argv[1:])))
+
+
+def _without_dash(arguments: list[str]) -> list[str]:
+    """The parser takes a lone `-` for an option: as a picture, before any option, it gets another name."""
+    first_option = next((at for at, each in enumerate(arguments) if each.startswith("--")), len(arguments))
+    return [STDIN if each == "-" and at < first_option else each for at, each in enumerate(arguments)]
 
 
 if __name__ == "__main__":

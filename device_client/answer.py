@@ -92,6 +92,11 @@ class Answer:
         """What the device expects next, beyond the pieces given out: it may never come. Costs only who asks."""
         return self._text.ahead(self._conversation.path)
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a stream to the edge now."""
+        return self._session.connected
+
     def figures(self) -> Figures:
         """What it has come to so far."""
         return self._session.recorder.figures()

@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
 
 from device_client.answer import Answer, Piece, Question
+from device_client.chat import Chat, SeenPicture
 from device_client.client import Client
-from device_client.config import DeviceConfig
+from device_client.config import DeviceConfig, PictureOptions
 from device_client.local import local_pieces
-from device_client.perceive import perceive
+from device_client.pictures import clipboard_picture, read_picture
 from device_client.provisional import Provisional
-from device_client.show import Screen
+from device_client.show import FRAME_SECONDS, Screen
+from device_client.start import loaded, log_to
 from device_client.trace.trace import Trace
 from device_client.trace.trace_file import traced
-from shared.demo.pair import draft_folder
 from shared.errors import Overloaded, Unavailable
 from shared.speculation.request import SamplingWish
-from shared.vlm.load import load
 from shared.vlm.port import Vlm
-from shared.vlm.threads import pin_process, resolve_threads
 from shared.wire.handshake import Queued
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Sources:
+    """Where the pictures come from: files, `-`, URLs with leave; and the clipboard."""
+
+    names: tuple[str, ...]
+    options: PictureOptions
+
+    def read(self) -> list[SeenPicture]:
+        """All of them. Raises ImageError, Unsupported."""
+        pictures = [read_picture(name, allow_url=self.options.allow_url) for name in self.names]
+        return [*pictures, clipboard_picture()] if self.options.clipboard else pictures
+
+
+@dataclass(frozen=True)
 class Wanted:
     """What the command line asked for."""
 
-    pictures: tuple[Path, ...]
+    pictures: Sources
     prompt: str
     sampling: SamplingWish
     verbose: bool = False
@@ -42,15 +56,9 @@ class Wanted:
 
 def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
     """Ask and show the answer; the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="device-client: %(message)s")
-    if wanted.verbose:
-        logging.getLogger("device_client").setLevel(logging.INFO)
-    question = perceive(wanted.pictures, wanted.prompt, wanted.sampling)
-    config = replace(config, threads=resolve_threads(config.threads, config.draft))
-    pin_process(config.threads)
-    with screen.busy(f"loading the draft {config.draft} …"):
-        name = str(draft_folder()) if config.draft == "demo" else config.draft
-        draft = load(name, config.dtype, config.device)
+    log_to(screen, verbose=wanted.verbose)
+    question = Chat().asked(wanted.prompt, wanted.pictures.read()).question(wanted.sampling)
+    config, draft = loaded(config, screen)
     with traced(wanted.trace) as trace:
         uvloop.run(_ask(question, config, draft, screen, trace))
     return 0
@@ -58,35 +66,74 @@ def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
 
 async def _ask(question: Question, config: DeviceConfig, draft: Vlm, screen: Screen, trace: Trace | None) -> None:
     async with Client(config, draft) as client:
-        said, provisional = "", ""
-        if client.is_overheard:
-            log.warning("the picture and the text travel in the clear to %s (--tls, --tls-ca)", config.edge)
-        try:
-            answer = await _reach(client, question, config, trace)
-            screen.legend()
-            async with aclosing(answer.events()) as events:
-                async for event in events:
-                    match event:
-                        case Queued(place):
-                            screen.queued(place)
-                        case Provisional(provisional):
-                            screen.provisional(provisional)
-                        case Piece():
-                            said += event.text
-                            screen.piece(event)
-        except (Unavailable, Overloaded) as refused:
-            if config.fallback != "local" or (said and not provisional):
-                raise
-            screen.note(str(refused))
-            if said:
-                screen.note("the edge did not come back: the rest is the draft's own")
-                screen.end_alone(said, provisional)
-                return
-            screen.note("the draft answers alone, less well than the target would")
-            await _show_local(question, draft, client, screen)
+        warn_if_overheard(client, config)
+        await show_answer(client, question, config, screen, [], trace)
+
+
+def warn_if_overheard(client: Client, config: DeviceConfig) -> None:
+    """Say that others may read along, if they may."""
+    if client.is_overheard:
+        log.warning("the picture and the text travel in the clear to %s (--tls, --tls-ca)", config.edge)
+
+
+async def show_answer(
+    client: Client,
+    question: Question,
+    config: DeviceConfig,
+    screen: Screen,
+    said: list[str],
+    trace: Trace | None = None,
+) -> None:
+    """Ask, and show what comes; `said` gets its text piece by piece. Raises what ends the answer early."""
+    provisional = ""
+    try:
+        answer = await _reach(client, question, config, trace)
+        screen.legend()
+        async with aclosing(answer.events()) as events, _followed(answer, screen):
+            async for event in events:
+                match event:
+                    case Queued(place):
+                        screen.queued(place)
+                    case Provisional(provisional):
+                        screen.provisional(provisional)
+                        screen.follow(answer)
+                    case Piece():
+                        said.append(event.text)
+                        screen.piece(event)
+                        screen.follow(answer)
+    except (Unavailable, Overloaded) as refused:
+        if config.fallback != "local" or (said and not provisional):
+            raise
+        screen.note(str(refused))
+        if said:
+            screen.note("the edge did not come back: the rest is the draft's own")
+            screen.end_alone("".join(said), provisional)
             return
-        assert answer.result is not None
-        screen.end(answer.result, answer.result.text)
+        screen.note("the draft answers alone, less well than the target would")
+        await _show_local(question, client, screen, said)
+        return
+    assert answer.result is not None
+    screen.end(answer.result, answer.result.text)
+
+
+@asynccontextmanager
+async def _followed(answer: Answer, screen: Screen) -> AsyncIterator[None]:
+    """Draw what is provisional while the answer grows, where there is a terminal to draw on."""
+    if not screen.moves:
+        yield
+        return
+
+    async def follow() -> None:
+        while True:
+            screen.follow(answer)
+            await asyncio.sleep(FRAME_SECONDS)
+
+    following = asyncio.create_task(follow())
+    try:
+        yield
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
 
 
 async def _reach(client: Client, question: Question, config: DeviceConfig, trace: Trace | None) -> Answer:
@@ -99,10 +146,9 @@ async def _reach(client: Client, question: Question, config: DeviceConfig, trace
         raise Unavailable(f"the edge {config.edge} cannot be reached: {str(gone).strip()}") from None
 
 
-async def _show_local(question: Question, draft: Vlm, client: Client, screen: Screen) -> None:
-    text = ""
-    async with aclosing(local_pieces(question, draft, client.thread)) as pieces:
+async def _show_local(question: Question, client: Client, screen: Screen, said: list[str]) -> None:
+    async with aclosing(local_pieces(question, client.vlm, client.thread)) as pieces:
         async for piece in pieces:
-            text += piece.text
+            said.append(piece.text)
             screen.piece(piece)
-    screen.end(None, text)
+    screen.end(None, "".join(said))

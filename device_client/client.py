@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from time import monotonic
 from types import TracebackType
+from typing import TypeVar
 
 import grpc
 
@@ -36,6 +38,8 @@ from shared.vlm.port import Vlm
 from shared.vlm.threads import pin_thread, resolve_threads
 from shared.wire.handshake import DeviceProfile, Open, ServerInfo
 from shared.wire.metadata import new_request, request_metadata
+
+Value = TypeVar("Value")
 
 
 class Client:
@@ -74,6 +78,19 @@ class Client:
             except Unavailable as failed:
                 raise self._access.explained(failed) from None
         return self._info
+
+    async def forward(self, job: Callable[..., Value], *arguments: object) -> Value:
+        """What `job` returns on the draft's own thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.thread, job, *arguments)
+
+    def forget(self) -> None:
+        """The edge may have become another: look at it anew before the next answer."""
+        self._info = None
+
+    @property
+    def vlm(self) -> Vlm:
+        """The draft model."""
+        return self._vlm
 
     async def ask(self, question: Question, trace: Trace | None = None) -> Answer:
         """Begin an answer, which `trace` is told of. Raises Unavailable, ModelMismatch, InvalidValue."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -13,6 +13,8 @@ from device_client.prune.wish import parse_budget, parse_choice
 from shared.errors import InvalidValue
 from shared.loopback import is_loopback
 from shared.speculation.request import ModelDefaults, SamplingWish, resolve
+
+STDIN = "stdin:"  # what the command line calls the picture that comes by stdin
 
 
 @Parameter(name="*")
@@ -108,6 +110,28 @@ class DeviceConfig:
     def speaks_tls(self) -> bool:
         """Whether the link is encrypted."""
         return self.tls or self.tls_ca is not None or self.tls_cert is not None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class PictureOptions:
+    """Where pictures may come from, beside files."""
+
+    clipboard: Annotated[bool, Parameter(negative=())] = False
+    """Add the picture in the clipboard."""
+    allow_url: Annotated[bool, Parameter(negative=())] = False
+    """Fetch pictures that are named by http(s) URLs."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ShowOptions:
+    """What is shown, and how."""
+
+    color: Literal["auto", "always", "never"] = "auto"
+    """Tell by colour what the edge had to say itself; auto: on a terminal."""
+    verbose: Annotated[bool, Parameter(negative=())] = False
+    """Say on stderr what runs here and there, and each try after a break."""
 
 
 @Parameter(name="*")

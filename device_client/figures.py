@@ -45,6 +45,11 @@ class Figures:
     reconnects: int
     traffic: Traffic
 
+    @property
+    def accepted(self) -> int:
+        """Proposals that stood."""
+        return round((self.accepted_per_step or 0.0) * self.steps)
+
     def as_json(self) -> dict[str, Any]:
         """The same as plain values; bytes by direction and kind."""
         values = {name: value for name, value in asdict(self).items() if name != "traffic"}

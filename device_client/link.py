@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import cast
 
 import grpc
 
 from device_client.access import Access
+from device_client.last_word import LastWord
 from device_client.silence import Tempo, hello_seconds, quiet_seconds, reply_seconds
 from shared.errors import CovspecError, Unavailable
 from shared.speculation.messages import Finish, Ping, Pong
@@ -38,11 +39,8 @@ _SERVICE = pb.DESCRIPTOR.services_by_name["VerifyService"].full_name
 _CHUNK = 16 * 1024  # bytes: small enough that a proposal never waits long behind a picture
 _INFO_SECONDS = 5.0
 _GOODBYE_SECONDS = 1.0
-_MADE_UP = "Internal error from Core"  # what gRPC says of a write to a stream that the edge has ended
-_STATUS_SECONDS = 0.2  # that the edge's own word may come after that
+_STATUS_SECONDS = 0.2  # that the edge's own word may come after one that gRPC has made up
 _LATE_SECONDS = 0.5  # a loop that stood still so long has not listened, and judges nobody
-
-Value = TypeVar("Value")
 
 
 def connect(address: str) -> grpc.aio.Channel:
@@ -88,8 +86,7 @@ class Link:
         self._closing = False
         self._writer = asyncio.create_task(self._write())
         self._reading: asyncio.Task[bytes | None] | None = None
-        self._status: asyncio.Future[CovspecError] = asyncio.get_running_loop().create_future()
-        self._call.add_done_callback(self._note_status)
+        self._last_word = LastWord(self._call)
         self._tempo = tempo
         self._heard = 0  # messages
         self._welcomed = asyncio.Event()
@@ -105,10 +102,14 @@ class Link:
         self._writer.cancel()
         self._watcher.cancel()
         self._call.cancel()
+        if self._last_word.hidden:
+            await self._drain()
         # What broke the stream has been raised from `messages`, or nobody reads on.
         tasks = [self._writer, self._watcher, *filter(None, [self._reading])]
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._responses.aclose()
+        # A failed task holds its frames, and they this link with its connection, until a collector finds the circle.
+        del tasks, self._writer, self._watcher, self._reading
 
     def post(self, message: FromDevice) -> None:
         """Send `message` as soon as the link takes it. Raises InvalidValue for what no edge would take."""
@@ -157,6 +158,13 @@ class Link:
                 async for _ in rest:
                     pass
 
+    async def _drain(self) -> None:
+        """Read what is left, or gRPC keeps the call for ever: the edge's status comes after its last message."""
+        with suppress(TimeoutError, grpc.aio.AioRpcError):
+            async with asyncio.timeout(_STATUS_SECONDS):
+                while await self._next() is not None:
+                    pass
+
     async def _next(self) -> bytes | None:
         """The next message, None at the end. To cancel this leaves the call whole, so that `finish` can follow."""
         if self._reading is None:
@@ -169,21 +177,11 @@ class Link:
         return await anext(self._responses, None)
 
     async def _end(self) -> CovspecError:
-        """What ends the stream: the status that comes first, unless gRPC made it up."""
-        try:
-            async with asyncio.timeout(_STATUS_SECONDS):
-                return await asyncio.shield(self._status)
-        except TimeoutError:
+        """What ends the stream: the edge's own word, unless gRPC has hidden it."""
+        status = await self._last_word.heard(_STATUS_SECONDS)
+        if status is None:
             return Unavailable("the stream was cut")
-
-    def _note_status(self, call: grpc.aio.Call) -> None:
-        """gRPC calls this for each status, and keeps the last alone: it makes one up when a write fails.
-
-        So the edge's word is taken down here, before the other can replace it.
-        """
-        details = _settled(call.details())
-        if details != _MADE_UP and not self._status.done():
-            self._status.set_result(error_of(_settled(call.code()), details, _settled(call.trailing_metadata())))
+        return error_of(status.code, status.sentence, status.metadata)
 
     async def _watch(self) -> None:
         """End the stream if nobody is there: not at its beginning, or not when asked for a sign of life later on."""
@@ -235,16 +233,6 @@ class Link:
                 return
             self._wanted.clear()
             await self._wanted.wait()
-
-
-def _settled(coroutine: Coroutine[Any, Any, Value]) -> Value:
-    """What `coroutine` returns, which has nothing to wait for."""
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        return cast(Value, done.value)
-    coroutine.close()
-    raise RuntimeError("a status that is there was waited for")
 
 
 def _is_being_cancelled() -> bool:

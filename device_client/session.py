@@ -32,7 +32,7 @@ from shared.speculation.device import DeviceConversation
 from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Yield
 from shared.wire.codec import FromEdge
 from shared.wire.handshake import ImageHeld, Open, Opened, Queued, Resume, ServerInfo
-from shared.wire.metadata import Metadata
+from shared.wire.metadata import Metadata, route_metadata
 
 log = logging.getLogger(__name__)
 
@@ -73,12 +73,19 @@ class EdgeSession:
         self._info = info
         self._limits = info.limits
         self._route = route
+        self._name = f"{int(route.chance() * 2**32):08x}"
+        self._detours = 0  # tries that came to nothing
         self._known = False  # the edge may know the session: resume before opening again
         self._welcomed = False  # on this stream
         self._queued = False  # on this stream
         self._may_propose = False
         self._acknowledged = 0
         self._link: Link | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a stream to the edge now."""
+        return self._link is not None
 
     @property
     def may_propose(self) -> bool:
@@ -134,6 +141,8 @@ class EdgeSession:
                     raise
                 if self._queued:
                     patience.queued()
+                elif not self._welcomed:
+                    self._detours += 1  # a proxy may choose another edge now
                 if len(conversation.committed) > length:
                     patience.rewarded()
                 now = monotonic()
@@ -146,10 +155,12 @@ class EdgeSession:
 
     async def _stream(self, conversation: DeviceConversation, *, fresh: bool) -> AsyncGenerator[FromEdge, None]:
         channel = self._route.dial() if fresh else self._route.first
+        metadata = (*self._route.metadata, *route_metadata(f"{self._name}-{self._detours}"))
+        self._welcomed = self._queued = False
         try:
             if self.opened is not None and not self._known:
-                self._check_same(await server_info(channel, self._route.metadata))
-            async with Link(channel, self._limits, self.recorder.ledger, self._tempo, self._route.metadata) as link:
+                self._check_same(await server_info(channel, metadata))
+            async with Link(channel, self._limits, self.recorder.ledger, self._tempo, metadata) as link:
                 self._begin(link, conversation)
                 reason = FinishReason.CANCELLED
                 try:
@@ -175,7 +186,6 @@ class EdgeSession:
             self.recorder.trace.streams()
         self._acknowledged = len(conversation.committed)
         self._link = link
-        self._welcomed = self._queued = False
         self._may_propose = not self._known
         if self._known and self.opened is not None:
             link.post(Resume(self.opened.session, self.opened.token, len(conversation.committed)))

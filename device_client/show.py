@@ -1,32 +1,43 @@
 """What a person sees: text on stdout, everything else on stderr.
 
-On a terminal, what the device drafted and the edge confirmed is plain; what the edge had to say itself is coloured.
+On a terminal what the device expects next is dim until the edge has confirmed it; then what the device drafted is
+plain, and what the edge had to say itself is coloured, underlined where it contradicts what was dim. A line below tells
+how it goes. Elsewhere stdout has the text and nothing else.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import logging
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Literal
 
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
 
-from device_client.answer import Piece, Result, Source
+from device_client.answer import Answer, Piece, Result, Source
+from device_client.figures import Figures
+from device_client.live import LiveText
 
 Colour = Literal["auto", "always", "never"]
 
+FRAME_SECONDS = 0.03  # between two looks at what is provisional
+_STATUS_SECONDS = 0.2
 _STYLES = {Source.DRAFT: Style(), Source.TARGET: Style(bold=True, color="yellow"), Source.LOCAL: Style(dim=True)}
+_CORRECTION = Style(bold=True, color="yellow", underline=True)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and newline: an edge is not to drive a terminal
+_TAB = "    "
 
 
 class Screen:
-    """Writes one answer. `as_json`: nothing on stdout but one object at the end."""
+    """Writes answers. `as_json`: nothing on stdout but one object at the end of each."""
 
     def __init__(self, colour: Colour, *, as_json: bool) -> None:
         forced = {"auto": None, "always": True, "never": False}[colour]
@@ -34,8 +45,13 @@ class Screen:
         self._err = Console(stderr=True, highlight=False, soft_wrap=True)
         self._as_json = as_json
         self._stdout = sys.stdout
+        live = self._stdout.isatty() and not self._out.is_dumb_terminal and not as_json
+        self._live = LiveText(self._write, _size) if live else None
+        self._expected = ""  # of what is dim, the part that no piece has confirmed or contradicted
+        self._status = ""
+        self._painted = self._counted = 0.0
         self._shown: list[Piece] = []
-        self._provisional = ""
+        self._provisional = ""  # what the draft says while the edge is away
         if isinstance(self._stdout, io.TextIOWrapper):
             self._stdout.reconfigure(errors="backslashreplace")  # a terminal of few characters is no reason to fail
 
@@ -51,7 +67,15 @@ class Screen:
 
     def note(self, sentence: str) -> None:
         """Say something beside the answer."""
+        if self._live is not None:
+            self._live.end()
         self._err.print(sentence, markup=False, style="dim")
+
+    def line(self, verdict: str, sentence: str) -> None:
+        """A line of a report, on stdout."""
+        style = {"ok": "green", "note": "yellow"}.get(verdict, "bold red")
+        self._out.print(f"{verdict:<5}", style=style, end="")
+        self._out.print(sentence, markup=False)
 
     def queued(self, place: int) -> None:
         """Say where the question stands in the edge's line."""
@@ -60,62 +84,149 @@ class Screen:
     def legend(self) -> None:
         """Explain the colours, where there are any."""
         if self._out.is_terminal and not self._out.no_color and not self._as_json:
+            dim = "[dim]dim: drafted here, not confirmed yet · [/]" if self._live is not None else ""
             self._err.print(
-                "[dim]plain: drafted here, confirmed by the edge ·[/] [bold yellow]coloured: the edge's own[/]"
+                f"{dim}[dim]plain: drafted here, confirmed by the edge ·[/] [bold yellow]coloured: the edge's own[/]"
+                + (", [bold yellow underline]underlined: in place of what was dim[/]" if dim else "")
             )
 
     def piece(self, piece: Piece) -> None:
         """Show a piece of the answer at once: as it is, but for a terminal coloured and without its control codes."""
         if self._as_json:
             return
+        if self._live is not None:
+            text = _clean(piece.text)
+            self._live.show(self._live.confirm(text, self._sequence(self._style(piece, text))))
+            return
         self._shown.append(piece)
-        self._write(piece)
+        self._say(piece)
 
     def provisional(self, text: str) -> None:
         """Show, on a terminal, what the draft says while the edge is away; "" takes it back and says the rest anew."""
         before, self._provisional = self._provisional, text
-        if self._as_json or not self._out.is_terminal:
-            return
+        if self._as_json or not self._out.is_terminal or self._live is not None:
+            return  # a live terminal draws it with what else is provisional
         if text:
-            self._write(Piece(text.removeprefix(before), Source.LOCAL))
+            self._say(Piece(text.removeprefix(before), Source.LOCAL))
         elif before:
-            self._stdout.write("\n")
-            self._stdout.flush()
+            self._write("\n")
             self.note("the edge is back: what the draft had said alone is taken back")
             for piece in self._shown:
-                self._write(piece)
+                self._say(piece)
 
     def end_alone(self, confirmed: str, provisional: str) -> None:
         """End an answer whose edge did not come back: behind what it had `confirmed` stands the draft's own."""
         if self._as_json:
             said = {"text": confirmed + provisional, "source": "draft alone behind what is confirmed"}
-            self._stdout.write(json.dumps(said | {"confirmed": confirmed}, ensure_ascii=False) + "\n")
+            self._write(json.dumps(said | {"confirmed": confirmed}, ensure_ascii=False) + "\n")
             return
-        if not self._out.is_terminal:
-            self._stdout.write(provisional)
-        self._stdout.write("\n")
-        self._stdout.flush()
+        if self._live is not None:
+            self._live.show(self._live.confirm(_clean(provisional), self._sequence(_STYLES[Source.LOCAL])))
+        elif not self._out.is_terminal:
+            self._write(provisional)
+        self._end_text()
 
-    def _write(self, piece: Piece) -> None:
+    def _say(self, piece: Piece) -> None:
         text = piece.text
         if self._out.is_terminal:
             text = _STYLES[piece.source].render(
                 _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text),
                 color_system=None if self._out.no_color else ColorSystem.STANDARD,
             )
-        self._stdout.write(text)
-        self._stdout.flush()
+        self._write(text)
+
+    @property
+    def moves(self) -> bool:
+        """Whether there is anything to `follow`."""
+        return self._live is not None
+
+    def follow(self, answer: Answer) -> None:
+        """Draw what is provisional now, and how it goes, if a frame has passed."""
+        now = monotonic()
+        if self._live is None or now < self._painted + FRAME_SECONDS:
+            return
+        self._painted = now
+        if now >= self._counted + _STATUS_SECONDS:
+            self._counted, self._status = now, status_line(answer.figures(), connected=answer.connected)
+        provisional = "" if self._out.no_color else self._provisional or answer.provisional
+        self._expected = _clean(provisional)
+        self._live.show(self._live.tail(self._expected, self._status))
+
+    def stopped(self) -> None:
+        """The person has had enough of this answer."""
+        self._end_text()
+        self.note("stopped")
 
     def end(self, result: Result | None, text: str) -> None:
         """End the answer and give its figures. `result` is None if the draft answered alone."""
         if self._as_json:
             said = {"text": text, "source": "draft alone"} if result is None else as_json(result)
-            self._stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
+            self._write(json.dumps(said, ensure_ascii=False) + "\n")
             return
-        self._stdout.write("\n")
-        self._stdout.flush()
+        self._end_text()
         if result is not None:
             self.note(result.figures.line())
+
+    def _end_text(self) -> None:
+        self._expected = self._provisional = ""
+        self._shown.clear()
+        if self._live is not None:
+            self._live.end()
+        elif not self._as_json:
+            self._write("\n")
+
+    def _style(self, piece: Piece, text: str) -> Style:
+        """The style of a piece on a live terminal: a correction stands where something else was dim."""
+        expected, confirmed = self._expected, self._expected.startswith(text)
+        self._expected = expected[len(text) :] if confirmed else ""
+        return _CORRECTION if expected and not confirmed and piece.source is Source.TARGET else _STYLES[piece.source]
+
+    def _sequence(self, style: Style) -> str:
+        """What switches `style` on."""
+        if self._out.no_color:
+            return ""
+        return style.render("\0", color_system=ColorSystem.STANDARD).partition("\0")[0]
+
+    def _write(self, text: str) -> None:
+        self._stdout.write(text)
+        self._stdout.flush()
+
+
+class Notes(logging.Handler):
+    """Log records as notes of a screen, so that they do not tear what it draws."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__()
+        self._screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it."""
+        self._screen.note(f"device-client: {self.format(record)}")
+
+
+def status_line(figures: Figures, *, connected: bool) -> str:
+    """How an answer goes, in one line."""
+    rate = figures.tokens_per_second
+    link = "" if figures.rtt_ms is None else f"link {figures.rtt_ms:.0f} ms"
+    link = link if connected else "no link, trying again"
+    known = figures.accepted + figures.thrown_away
+    parts = [
+        f"{figures.tokens} tokens",
+        "" if rate is None else f"{rate:.1f} tok/s",
+        f"{figures.accepted / known:.0%} of the drafts stood" if known else "",
+        link,
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _clean(text: str) -> str:
+    """`text` as a terminal may get it."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text).replace("\t", _TAB)
+
+
+def _size() -> tuple[int, int]:
+    columns, rows = shutil.get_terminal_size()
+    return columns, rows
 
 
 def _ordinal(place: int) -> str:

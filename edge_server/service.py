@@ -114,6 +114,7 @@ def _info(edge: Edge) -> ServerInfo:
         vocabulary=model.prints.vocabulary,
         special_tokens=model.prints.special_tokens,
         chat_template=model.prints.chat_template,
+        image_processor=model.prints.image_processor,
         limits=edge.limits,
         paces=edge.engine.paces,
         rules=edge.engine.rules,

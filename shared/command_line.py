@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +18,8 @@ from cyclopts.config import Env, Toml
 from shared.errors import CovspecError, InvalidValue
 
 
-def run(app: App, environment_prefix: str) -> int:
-    """Run `app` on the process's arguments; the exit code."""
+def run(app: App, environment_prefix: str, arguments: Sequence[str] | None = None) -> int:
+    """Run `app` on `arguments`, the process's own if None; the exit code."""
 
     variable = os.environ.get(f"{environment_prefix}CONFIG")
     named = Path(variable) if variable else None
@@ -43,7 +44,7 @@ def run(app: App, environment_prefix: str) -> int:
         return int(app(tokens, exit_on_error=False) or 0)
 
     try:
-        return int(app.meta(exit_on_error=False) or 0)
+        return int(app.meta(arguments, exit_on_error=False) or 0)
     except CycloptsError:
         return 2  # it has said why
     except CovspecError as refused:

@@ -27,10 +27,13 @@ class CovspecError(Exception):
 
 
 class InvalidValue(CovspecError):
-    """`field` holds `value`, which `rule` does not allow."""
+    """`field` holds `value`, which `rule` does not allow. `field` is None where a peer told only the sentence."""
+
+    field: str | None = None
 
     def __init__(self, field: str, value: object, rule: str) -> None:
         super().__init__(f"{field} is {value!r}: {rule}")
+        self.field = field
 
 
 class ImageError(InvalidValue):

@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ import uvloop
 from device_client.answer import Question
 from device_client.client import Client
 from device_client.config import DeviceConfig
+from device_client.draft.drafter import Drafter
 from device_client.perceive import perceive
-from shared.speculation.request import SamplingWish
+from shared.speculation.request import SamplingWish, resolve
 from shared.vlm.load import load
 from shared.vlm.port import Vlm
 from shared.vlm.single import prefill
@@ -33,13 +35,17 @@ from shared.vlm.single import prefill
 
 @dataclass(frozen=True)
 class Way:
-    """How to ask: which edge, with which draft, drafting or not."""
+    """How to ask: which edge, with which draft, drafting or not.
+
+    `shadow`: what it computes and says nothing of: "", "look" (at the picture), or "draft" (a token behind each).
+    """
 
     edge: str
     draft: str
     dtype: str
     drafting: bool
     window: int = 16
+    shadow: str = ""
 
 
 async def serve(ways: Mapping[str, Way]) -> None:
@@ -58,15 +64,57 @@ async def serve(ways: Mapping[str, Way]) -> None:
                 matches = _agreement(drafts[way.draft, way.dtype], _question(order), order["ids"])
                 _say({"matches": matches})
             else:
-                _say(await _ask(clients[order["way"]], _question(order)))
+                way, client = ways[order["way"]], clients[order["way"]]
+                _say(await _ask(client, _question(order), way, drafts[way.draft, way.dtype]))
 
 
-async def _ask(client: Client, question: Question) -> dict[str, Any]:
+async def _ask(client: Client, question: Question, way: Way, draft: Vlm) -> dict[str, Any]:
     answer = await client.ask(question)
-    async for _ in answer.pieces():
-        pass
+    heard = Heard()
+    async with AsyncExitStack() as stack:
+        if way.shadow:
+            follow = _follow(client, draft, question, heard, drafting=way.shadow == "draft")
+            await stack.enter_async_context(_beside(follow))
+        async for piece in answer.pieces():
+            heard.add(piece.ids)
     assert answer.result is not None
     return {"ids": answer.result.ids, "figures": answer.result.figures.as_json()}
+
+
+class Heard:
+    """The tokens of an answer that have come, and a bell."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.grown = asyncio.Event()
+
+    def add(self, ids: Sequence[int]) -> None:
+        """Some more have come."""
+        self.ids.extend(ids)
+        self.grown.set()
+
+
+async def _follow(client: Client, draft: Vlm, question: Question, heard: Heard, *, drafting: bool) -> None:
+    """The draft looks at the picture, and drafts a token behind each that comes, on its own thread. Nobody hears."""
+    run = partial(asyncio.get_running_loop().run_in_executor, client.thread)
+    drafter = await run(Drafter, draft, question.messages, question.images)
+    parameters = resolve(question.sampling, draft.info.defaults, drafter.room, seed=0)
+    await run(drafter.follow, parameters, draft.info.rows, draft.info.placeholder_ids)
+    while drafting:
+        heard.grown.clear()
+        await run(drafter.next, list(heard.ids))
+        await heard.grown.wait()
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Do `work` while the block runs."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def _agreement(draft: Vlm, question: Question, ids: list[int]) -> list[bool]:

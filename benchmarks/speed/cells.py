@@ -126,19 +126,20 @@ class Cell:
 def measure(ends: Ends, way: str, round_trip_ms: float, asked: Iterator[Asked], pairs: int, name: str) -> Cell:
     """Ask `pairs` questions both ways over a link with this round trip."""
     ends.link.set(round_trip(round_trip_ms))
-    for each in (way, ALONE, way):  # connections and estimates get used to the link
+    alone = ALONE[way]
+    for each in (way, alone, way):  # connections and estimates get used to the link
         _ask(ends, each, next(asked))
     marks = [file.stat().st_size for file in ends.events]
     begin, used = perf_counter(), ends.cpu_seconds()
     found = []
-    for _, order in in_turn(way, ALONE, pairs):
+    for _, order in in_turn(way, alone, pairs):
         question = next(asked)
         answers = {each: _ask(ends, each, question) for each in order}
-        if answers[way].ids != answers[ALONE].ids:
-            raise RuntimeError(f"{question}: {answers[way].ids} together, {answers[ALONE].ids} alone")
+        if answers[way].ids != answers[alone].ids:
+            raise RuntimeError(f"{question}: {answers[way].ids} together, {answers[alone].ids} alone")
         ids = answers[way].ids
         told = ends.order(agree=way, picture=str(question.picture), prompt=question.prompt, ids=ids)
-        found.append(Pair(answers[way], answers[ALONE], tuple(told["matches"])))
+        found.append(Pair(answers[way], answers[alone], tuple(told["matches"])))
     seconds = perf_counter() - begin
     shares = tuple((now - before) / seconds for now, before in zip(ends.cpu_seconds(), used, strict=True))
     steps = [_steps(file, mark) for file, mark in zip(ends.events, marks, strict=True)]

@@ -1,4 +1,4 @@
-"""Fingerprints of a model's vocabulary, special tokens and chat template, and what two vocabularies share.
+"""Fingerprints of a model's vocabulary, special tokens, chat template and image processor, and what two models share.
 
 A vocabulary is printed in blocks of ids, so that two of one family that differ in padding or in a few added tokens
 still show their common part. Pieces are compared, never sizes.
@@ -58,8 +58,30 @@ def fit(draft: VocabularyPrint, target: VocabularyPrint) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ModelPrints:
-    """The prints of a model: its vocabulary, and SHA-256 of its special tokens and of its chat template."""
+    """The prints of a model: its vocabulary, and SHA-256 of its special tokens, chat template and image processor."""
 
     vocabulary: VocabularyPrint
     special_tokens: bytes
     chat_template: bytes
+    image_processor: bytes
+
+
+def differences(draft: ModelPrints, target: ModelPrints) -> tuple[str, ...]:
+    """What is not the same in two models that fit each other: a sentence each, for who wonders how often they agree.
+
+    None of it changes an answer: each end reads the chat and the pictures in its own model's way.
+    """
+    said = []
+    common = draft.vocabulary.common(target.vocabulary)
+    if common < max(draft.vocabulary.size, target.vocabulary.size):
+        said.append(
+            f"the draft may propose the first {common} ids: it knows {draft.vocabulary.size}, the target "
+            f"{target.vocabulary.size}, and behind those they do not stand for the same pieces"
+        )
+    if draft.special_tokens != target.special_tokens:
+        said.append("special tokens differ: the draft may misread where turns end")
+    if draft.chat_template != target.chat_template:
+        said.append("chat templates differ: each model gets its own, but the draft may agree less")
+    if draft.image_processor != target.image_processor:
+        said.append("image processors differ: the draft sees pictures at another size or cut, and may agree less")
+    return tuple(said)

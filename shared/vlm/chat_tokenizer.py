@@ -61,8 +61,8 @@ class ChatTokenizer:
         bos = self._tokenizer.bos_token
         return ids if bos is not None and rendered.startswith(bos) else self._lead + ids
 
-    def prints(self) -> ModelPrints:
-        """The fingerprints of vocabulary, special tokens and chat template."""
+    def prints(self, image_processor: bytes) -> ModelPrints:
+        """The fingerprints of vocabulary, special tokens and chat template, beside that of the image processor."""
         vocabulary: dict[str, int] = self._tokenizer.get_vocab()
         pieces: list[str | None] = [None] * (max(vocabulary.values()) + 1)
         for piece, token in vocabulary.items():
@@ -73,6 +73,7 @@ class ChatTokenizer:
             vocabulary=VocabularyPrint.of(pieces),
             special_tokens=hashlib.sha256(json.dumps([specials, named]).encode()).digest(),
             chat_template=hashlib.sha256(str(self._tokenizer.chat_template).encode()).digest(),
+            image_processor=image_processor,
         )
 
     def _veils(self, texts: Iterable[str]) -> dict[str, str]:

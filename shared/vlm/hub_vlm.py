@@ -48,7 +48,7 @@ class HubVlm:
         self._windowed = "sliding_attention" in (getattr(self._text.config, "layer_types", None) or ())
         self._chat = ChatTokenizer(parts.tokenizer, self._family.mark, self._family.image_id)
         self.tokenizer: Tokenizer = self._chat
-        self.info = parts.info(self._family.placeholder_ids, self._chat.prints())
+        self.info = parts.info(self._family.placeholder_ids, self._chat.prints(parts.image_print()))
 
     def prepare(self, messages: Sequence[Message], images: Sequence[Image.Image]) -> Prompt:
         """As the port says. Raises InvalidValue, ImageError, PromptTooLong."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from shared.speculation.prints import ModelPrints
 from shared.speculation.request import ModelDefaults
 from shared.vlm.port import ModelInfo
+
+_NAMES = ("image_processor_type", "processor_class", "feature_extractor_type", "transformers_version")
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,11 @@ class Parts:
             defaults=model_defaults(self.model.generation_config, self.tokenizer.eos_token_id),
             prints=prints,
         )
+
+    def image_print(self) -> bytes:
+        """SHA-256 of what the image processor does to a picture, whatever class it is written as."""
+        settings = {name: value for name, value in self.image_processor.to_dict().items() if name not in _NAMES}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).digest()
 
 
 def model_defaults(generation: Any, eos_id: int | None) -> ModelDefaults:

@@ -83,6 +83,7 @@ class ToyVlm:
                 vocabulary=VocabularyPrint.of([piece.decode("latin-1") for piece in pieces]),
                 special_tokens=hashlib.sha256(b"toy special tokens").digest(),
                 chat_template=hashlib.sha256(b"toy chat template").digest(),
+                image_processor=hashlib.sha256(b"toy cells").digest(),
             ),
         )
         self._lanes = np.arange(1, self.rows + 1, dtype=np.uint64) * np.uint64(_GOLDEN)

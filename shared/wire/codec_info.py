@@ -29,6 +29,7 @@ def encode_info(info: ServerInfo) -> pb.GetServerInfoResponse:
         rules=[RULES[rule] for rule in info.rules],
         version=info.version,
         lossy=info.lossy,
+        image_processor_sha256=info.image_processor,
     )
 
 
@@ -37,6 +38,7 @@ def decode_info(message: pb.GetServerInfoResponse) -> ServerInfo:
     check_version("info.protocol_version", message.protocol_version)
     checks.at_most("info.paces", message.paces, MAX_OFFERS, "paces")
     checks.at_most("info.rules", message.rules, MAX_OFFERS, "rules")
+    seen = message.image_processor_sha256
     if not message.paces:
         raise InvalidValue("info.paces", checks.NOT_SET, "must be at least one pace")
     return ServerInfo(
@@ -50,6 +52,7 @@ def decode_info(message: pb.GetServerInfoResponse) -> ServerInfo:
         rules=tuple(decode_rule(f"info.rules[{at}]", said) for at, said in enumerate(message.rules)),
         version=checks.line("info.version", message.version, MAX_NAME_BYTES),
         lossy=message.lossy,
+        image_processor=checks.exactly("info.image_processor_sha256", seen, DIGEST_BYTES) if seen else b"",
     )
 
 

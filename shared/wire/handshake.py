@@ -126,3 +126,4 @@ class ServerInfo:
     rules: tuple[Rule, ...]
     version: str
     lossy: bool = False
+    image_processor: bytes = b""  # b"": not told

@@ -14,6 +14,7 @@ Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 AUTHORIZATION = "authorization"  # RFC 6750: Bearer TOKEN
 REQUEST_KEY = "x-request-id"
+ROUTE_KEY = "covspec-route"  # what a proxy may choose the edge by
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
 
@@ -26,6 +27,11 @@ def new_request() -> str:
 def request_metadata(request: str) -> Metadata:
     """What tells the edge the name of the answer."""
     return ((REQUEST_KEY, request),)
+
+
+def route_metadata(route: str) -> Metadata:
+    """What keeps the streams of an answer at one edge, behind a proxy that chooses by it."""
+    return ((ROUTE_KEY, route),)
 
 
 def bearer_metadata(token: str) -> Metadata:

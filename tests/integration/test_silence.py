@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import AsyncIterator
 from time import monotonic
@@ -131,6 +132,27 @@ async def test_an_edge_that_never_takes_the_stream_is_given_up() -> None:
     await nothing_alive()
 
 
+async def test_a_stream_that_failed_lets_go_of_its_connection_without_a_collector() -> None:
+    gc.collect()
+    gc.disable()  # else a closed channel would connect again as soon as there is an edge, and stay
+    failed = 0
+    try:
+        for _ in range(3):
+            channel = connect("127.0.0.1:1")
+            async with Link(channel, Limits(), Ledger()) as link:
+                link.post(opening())
+                try:
+                    await anext(link.messages())
+                except Unavailable:  # pytest.raises would keep it
+                    failed += 1
+            await channel.close()
+            del link, channel
+        assert failed == 3
+        await eventually(lambda: sum(type(thing) is Link for thing in gc.get_objects()), 0)
+    finally:
+        gc.enable()
+
+
 class Refusing(HostileEdge):
     """Refuses while the device is talking."""
 
@@ -164,3 +186,4 @@ async def test_a_refusal_that_crosses_words_of_the_device_is_heard() -> None:
                 heard[type(caught.value)] += 1
     assert heard[InvalidValue] >= 18  # of those that gRPC hid, the device has asked a second time
     assert refusing.streams <= 23
+    await nothing_alive()

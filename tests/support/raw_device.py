@@ -10,6 +10,7 @@ from typing import TypeAlias, TypeVar
 
 import grpc
 
+from device_client.last_word import LastWord, Status
 from edge_server.server import EdgeServer
 from shared.errors import CovspecError
 from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Propose
@@ -31,7 +32,6 @@ _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_send_message_length", -1),
 )
-_MADE_UP = "Internal error from Core"
 _SECONDS = 20.0  # after which a test that waits for the edge has failed
 
 
@@ -78,7 +78,7 @@ class RawStream:
     def __init__(self, call: grpc.aio.StreamStreamCall[bytes, bytes]) -> None:
         self._call = call
         self._responses = aiter(call)
-        self._status = asyncio.create_task(self._first_status())
+        self._last_word = LastWord(call)
 
     async def send(self, *messages: Sendable) -> None:
         """Send `messages`. A stream that is over already is no error: `refusal` tells how it ended."""
@@ -112,7 +112,7 @@ class RawStream:
             while await self.receive() is not None:
                 pass
         except grpc.aio.AioRpcError:
-            return await self._status
+            return await self._first_status()
         raise AssertionError("the stream ended without an error")
 
     async def trailing_metadata(self) -> list[tuple[str, str | bytes]]:
@@ -124,14 +124,15 @@ class RawStream:
         while await self.receive() is not None:
             pass
 
+    async def status(self) -> Status | None:
+        """How the stream ended; None if gRPC has hidden it."""
+        return await self._last_word.heard(_SECONDS / 20)
+
     async def _first_status(self) -> Refusal:
-        """What the edge says: gRPC makes up a status of its own if a write fails before or after it has come."""
-        for _ in range(1000):
-            code, sentence = await self._call.code(), await self._call.details()
-            if sentence != _MADE_UP:
-                return Refusal(code, sentence, error_of(code, sentence, await self._call.trailing_metadata()))
-            await asyncio.sleep(0.002)
-        raise AssertionError("the edge's status never came")
+        """What the edge says, and not what gRPC makes up if a write fails."""
+        status = await self._last_word.heard(_SECONDS)
+        assert status is not None, "the edge's status never came"
+        return Refusal(status.code, status.sentence, error_of(status.code, status.sentence, status.metadata))
 
     async def rest(self, held: list[int]) -> Finished:
         """Read the answer to its end as a device that only reads: put what is committed in `held`, acknowledge it."""

@@ -43,23 +43,27 @@ def tiny(name: str) -> Vlm:
 
 def save(name: str, folder: Path) -> None:
     """Write the model of family `name` to `folder`, as a release of the family is."""
-    import torch  # a folder is made by few of the tests that import this
-    import transformers
-
     recipe = FAMILIES[name]()
     tokenizer = make_tokenizer(recipe)
     tokenizer.save_pretrained(folder)
-    with torch.random.fork_rng():
+    make_model(recipe, tokenizer).save_pretrained(folder)
+    recipe.processor.save_pretrained(folder)
+
+
+def make_model(recipe: tiny_configs.Recipe, tokenizer: Any) -> Any:
+    """A model with random weights, always the same ones."""
+    import torch  # a folder is made by few of the tests that import this
+    import transformers
+
+    with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
         model = getattr(transformers, recipe.model_class)(recipe.config(tokenizer.convert_tokens_to_ids))
-        with torch.no_grad():
-            for weight in model.parameters():
-                if weight.ndim > 1 and not bool(weight.any()):  # what a release never leaves at nothing
-                    weight.normal_(0, WIDE)
+        for weight in model.parameters():
+            if weight.ndim > 1 and not bool(weight.any()):  # what a release never leaves at nothing
+                weight.normal_(0, WIDE)
     model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids(recipe.end)
     model.generation_config.pad_token_id = model.generation_config.eos_token_id
-    model.save_pretrained(folder)
-    recipe.processor.save_pretrained(folder)
+    return model.eval()
 
 
 def nudge(folder: Path, into: Path, share: float) -> None:

@@ -273,6 +273,7 @@ infos = st.builds(
     rules=st.lists(st.sampled_from(Rule), max_size=2).map(tuple),
     version=lines,
     lossy=st.booleans(),
+    image_processor=st.just(b"") | digests,
 )
 
 _small = st.integers(0, 3)  # most checks are near 0, and a valid neighbour lets the next check be reached

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import ModelMismatch
-from shared.speculation.prints import BLOCK, DIGEST, VocabularyPrint, fit
+from shared.speculation.prints import BLOCK, DIGEST, ModelPrints, VocabularyPrint, differences, fit
 
 QUICK = settings(derandomize=True, deadline=None, max_examples=150)
 Pieces = list[str | None]
@@ -105,3 +105,28 @@ def test_it_is_the_drafts_ids_that_count() -> None:
     assert fit(printed(small), printed(large)) == 2 * BLOCK
     with pytest.raises(ModelMismatch):
         fit(printed(large), printed(small))
+
+
+def model(size: int = 130, **changes: bytes) -> ModelPrints:
+    """The prints of a model, but for `changes`."""
+    names = ("special_tokens", "chat_template", "image_processor")
+    return ModelPrints(printed(pieces(size)), **{name: changes.get(name, name.encode()) for name in names})
+
+
+def test_two_that_are_the_same_have_nothing_to_say() -> None:
+    assert differences(model(), model()) == ()
+
+
+@pytest.mark.parametrize(
+    ("draft", "sentence"),
+    [
+        (model(special_tokens=b"other"), "special tokens differ"),
+        (model(chat_template=b"other"), "chat templates differ"),
+        (model(image_processor=b"other"), "image processors differ"),
+        (model(140), "the first 128 ids: it knows 140, the target 130"),
+    ],
+)
+def test_each_difference_is_one_sentence(draft: ModelPrints, sentence: str) -> None:
+    (said,) = differences(draft, model())
+    assert sentence in said
+    assert len(differences(draft, model(image_processor=b"third"))) == 1 + ("image" not in sentence)

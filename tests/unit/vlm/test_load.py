@@ -115,6 +115,7 @@ def wider(folder: Path) -> None:
         (say(model_type="no_such_family"), "the family no_such_family is not supported"),
         (say(model_type="qwen3_5"), "qwen3_5 has recurrent or linear-attention layers"),
         (say(model_type="lfm2_vl"), "lfm2_vl has recurrent"),
+        (say(text_config={"model_type": "qwen3_next"}), "qwen3_vl has recurrent"),  # a known family around it
         (say(model_type="new", text_config={"layer_types": ["linear_attention"]}), "new has recurrent"),
         (remove("model.safetensors"), "weights cannot be loaded"),
         (cut("model.safetensors"), "weights cannot be loaded"),

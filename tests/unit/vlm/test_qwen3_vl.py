@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from transformers import AutoImageProcessor, AutoTokenizer, Qwen3VLForConditionalGeneration
 
 from shared.errors import ImageError, InvalidValue
 from shared.vlm.hub_vlm import HubVlm
+from shared.vlm.parts import Parts
 from shared.vlm.port import VisualTokens, Vlm
 from shared.vlm.single import extend, prefill
 from tests.support.tiny_qwen import IMAGE_PAD, ROWS, picture, question, tiny_folder, tiny_qwen
@@ -98,7 +101,6 @@ def test_a_template_that_refuses_a_chat_is_heard() -> None:
 def with_template(template: str) -> Vlm:
     """The tiny model with another chat template."""
     from shared.vlm.families.qwen3_vl import Qwen3Vl  # only here
-    from shared.vlm.parts import Parts
 
     model = Qwen3VLForConditionalGeneration.from_pretrained(tiny_folder()).eval()
     tokenizer = AutoTokenizer.from_pretrained(tiny_folder())
@@ -124,3 +126,14 @@ def test_the_prints_tell_templates_apart() -> None:
     assert some.chat_template != others.chat_template
     assert some.special_tokens == others.special_tokens == tiny_qwen().info.prints.special_tokens
     assert some.vocabulary == others.vocabulary
+
+
+def test_the_prints_tell_image_processors_apart_by_what_they_do() -> None:
+    prints = [Parts("tiny", None, None, processor).image_print() for processor in (one(), one(), one(patch_size=16))]
+    assert prints[0] == prints[1] == tiny_qwen().info.prints.image_processor
+    assert prints[0] != prints[2]
+
+
+def one(**changes: object) -> Any:
+    """The image processor of the tiny model, but for `changes`."""
+    return AutoImageProcessor.from_pretrained(tiny_folder(), backend="pil", **changes)

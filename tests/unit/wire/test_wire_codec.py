@@ -186,12 +186,14 @@ def test_a_response_is_what_the_protocol_says(value: FromEdge, written: str) -> 
 
 def test_what_an_edge_serves_is_what_the_protocol_says() -> None:
     limits = Limits(1, 2, 3, 4, 5, 6, 7, 8, 9)
-    info = ServerInfo("m", "f", PRINT, DIGEST, OTHER, limits, (Pace.THRIFTY, Pace.EAGER), (Rule.COUPLED,), "0.1")
+    info = ServerInfo(
+        "m", "f", PRINT, DIGEST, OTHER, limits, (Pace.THRIFTY, Pace.EAGER), (Rule.COUPLED,), "0.1", False, OTHER
+    )
     message = text_format.Parse(
         f"""protocol_version: 1 model: "m" family: "f" {PRINT_TEXT} special_tokens_sha256: "{"d" * 32}"
         chat_template_sha256: "{"e" * 32}" limits {{ max_window: 1 max_ahead: 2 context_length: 3 max_images: 4
         max_image_bytes: 5 max_image_pixels: 6 max_chunk_bytes: 7 max_text_bytes: 8 max_sessions: 9 }}
-        paces: [PACE_THRIFTY, PACE_EAGER] rules: RULE_COUPLED version: "0.1" """,
+        paces: [PACE_THRIFTY, PACE_EAGER] rules: RULE_COUPLED version: "0.1" image_processor_sha256: "{"e" * 32}" """,
         pb.GetServerInfoResponse(),
     )
     assert encode_info(info) == message

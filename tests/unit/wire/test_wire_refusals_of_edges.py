@@ -76,6 +76,7 @@ INVALID: list[tuple[str, Any, str]] = [
     ("info.version", "\0", r"is '\x00': must hold printable characters only"),
     ("info.special_tokens_sha256", b"", "is 0 bytes: must be 32 bytes"),
     ("info.chat_template_sha256", DIGEST[1:], "is 31 bytes: must be 32 bytes"),
+    ("info.image_processor_sha256", DIGEST[1:], "is 31 bytes: must be 32 bytes"),
     ("info.paces", [1] * 17, "is 17 paces: must be at most 16 paces"),
     ("info.paces[1]", [1, 0], "is PACE_UNSPECIFIED: must be PACE_EAGER, PACE_THRIFTY or PACE_AUTO"),
     ("info.rules", [1] * 17, "is 17 rules: must be at most 16 rules"),

@@ -1,0 +1,122 @@
+"""Where pictures come from: files, stdin, the clipboard, data URIs, and from the network only if the person says so.
+
+Guarantees: a picture is read once and refused with the name that the person gave it; nothing is fetched without leave,
+and of what is fetched no more than `MAX_BYTES`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import IO
+
+from PIL import Image
+
+from device_client.chat import SeenPicture
+from device_client.config import STDIN
+from shared.errors import ImageError, Unsupported
+from shared.vlm.images import open_image
+
+MAX_PIXELS = 256_000_000  # what this device opens; the edge's own limit is checked there
+MAX_BYTES = 64 * 2**20  # of a picture that comes from elsewhere
+FETCH_SECONDS = 20.0
+_SHOWN = 60  # characters of a name in an error
+
+
+def seen(data: bytes, name: str) -> SeenPicture:
+    """The picture in `data`. Raises ImageError with `name`."""
+    return SeenPicture(data, open_image(data, MAX_PIXELS, name))
+
+
+def read_picture(source: str, *, allow_url: bool = False) -> SeenPicture:
+    """The picture that `source` names: a file, `stdin:`, a data URI, or a URL. Raises ImageError, Unsupported."""
+    if source == STDIN:
+        return seen(sys.stdin.buffer.read(), "stdin")
+    if source.startswith("data:") or is_url(source):
+        return picture_of_uri(source, allow_url=allow_url)
+    try:
+        return seen(Path(source).read_bytes(), source)
+    except OSError as failed:
+        raise ImageError("picture", source, f"cannot be read: {failed.strerror}") from None
+
+
+def picture_of_uri(uri: str, *, allow_url: bool = False) -> SeenPicture:
+    """The picture of a data URI or, with leave, of an http(s) URL; never a file. Raises ImageError, Unsupported."""
+    if uri.startswith("data:"):
+        return seen(_of_data_uri(uri), _short(uri))
+    if not is_url(uri):
+        raise ImageError("picture", _short(uri), "must be a data URI such as data:image/png;base64,…")
+    if not allow_url:
+        raise Unsupported(f"{_short(uri)} is a URL: pictures are fetched from the network only with --allow-url")
+    return seen(_fetched(uri), _short(uri))
+
+
+def is_url(source: str) -> bool:
+    """Whether `source` is an address of the network."""
+    return source.lower().startswith(("http://", "https://"))
+
+
+def clipboard_picture() -> SeenPicture:
+    """The picture in the clipboard. Raises ImageError if there is none, Unsupported if there is no clipboard."""
+    from PIL import ImageGrab
+
+    try:
+        grabbed = ImageGrab.grabclipboard()
+    except (NotImplementedError, OSError, ChildProcessError) as missing:
+        raise Unsupported(f"the clipboard cannot be read here: {missing}") from None
+    if isinstance(grabbed, list) and grabbed:  # files that were copied
+        return read_picture(grabbed[0])
+    if not isinstance(grabbed, Image.Image):
+        raise ImageError("clipboard", "no picture", "copy one first")
+    return as_png(grabbed)
+
+
+def as_png(image: Image.Image) -> SeenPicture:
+    """A picture that has no file, as one."""
+    file = io.BytesIO()
+    image.save(file, "png")
+    return seen(file.getvalue(), "picture")
+
+
+def _of_data_uri(uri: str) -> bytes:
+    """The bytes of an RFC 2397 URI; the media type is not believed."""
+    head, comma, body = uri.partition(",")
+    if not comma:
+        raise ImageError("picture", _short(uri), "a data URI needs a comma before its data")
+    if not head.endswith(";base64"):
+        return urllib.parse.unquote_to_bytes(body)
+    try:
+        return base64.b64decode(urllib.parse.unquote_to_bytes(body), validate=True)
+    except binascii.Error as broken:
+        raise ImageError("picture", _short(uri), f"is no base64: {broken}") from None
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """An address may not send us to another one, which may be one of our own network."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: object, newurl: str
+    ) -> None:
+        return None
+
+
+def _fetched(url: str) -> bytes:
+    opener = urllib.request.build_opener(_NoRedirects)
+    try:
+        with opener.open(url, timeout=FETCH_SECONDS) as response:
+            data: bytes = response.read(MAX_BYTES + 1)
+    except (urllib.error.URLError, OSError, ValueError) as failed:
+        raise ImageError("picture", _short(url), f"cannot be fetched: {getattr(failed, 'reason', failed)}") from None
+    if len(data) > MAX_BYTES:
+        raise ImageError("picture", _short(url), f"must be at most {MAX_BYTES} bytes")
+    return data
+
+
+def _short(source: str) -> str:
+    return source if len(source) <= _SHOWN else f"{source[:_SHOWN]}…"
