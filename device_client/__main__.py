@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,10 +13,17 @@ from device_client.endpoint.config import EndpointConfig
 from shared.command_line import run
 from shared.errors import InvalidValue
 
+
+def _version() -> str:
+    from importlib.metadata import version  # it takes as long as all of ours
+
+    return version("covspec")
+
+
 app = App(
     name="device-client",
     help="Ask an edge server about pictures, with a draft model on this device ahead of it.",
-    version=version("covspec"),
+    version=_version,
     result_action="return_value",
 )
 

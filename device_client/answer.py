@@ -21,6 +21,7 @@ from device_client.figures import Figures
 from device_client.provisional import Provisional, Understudy, filled
 from device_client.session import Away, EdgeSession
 from shared.errors import OutOfStep, Unsupported
+from shared.logs import facts
 from shared.speculation.ending import TextStream
 from shared.speculation.messages import Commit, Finished, FinishReason
 from shared.speculation.request import Message, SamplingParameters, SamplingWish
@@ -134,6 +135,7 @@ class Answer:
             draft.thread,
             draft.common_ids,
             lambda: Drafter(draft.vlm, question.messages, question.images),
+            self._session.log,
         )
 
         def speak() -> AsyncGenerator[Provisional, None]:
@@ -161,7 +163,7 @@ class Answer:
         if self._question.log_probabilities and len(commit.log_probabilities) != len(commit.ids):
             raise Unsupported("this edge sends no log-probabilities; ask without them")
         self.log_probabilities += commit.log_probabilities
-        self._session.recorder.dropped(self._control.heard(commit, monotonic()))
+        self._session.recorder.taken(self._control.heard(commit, monotonic()))
         if any(token >= self._draft.vlm.info.rows for token in commit.ids):
             self._ahead.stop("the target said a token that the draft does not know")
         self._ahead.committed()
@@ -181,7 +183,10 @@ class Answer:
         ids = tuple(self._conversation.committed)
         self._session.recorder.dropped(len(self._conversation.path))
         told = tuple(self.log_probabilities)
-        self.result = Result(text, ids, reason, opened.sampling, self.figures(), opened.prompt_tokens, told)
+        figures = self.figures()
+        self.result = Result(text, ids, reason, opened.sampling, figures, opened.prompt_tokens, told)
+        brief = facts(outcome=reason.value, tokens=len(ids), seconds=figures.seconds, reconnects=figures.reconnects)
+        self._session.log.info("answer over", extra=brief)
 
 
 def _sources(commit: Commit) -> list[Source]:

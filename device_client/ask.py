@@ -56,7 +56,7 @@ class Wanted:
 
 def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
     """Ask and show the answer; the exit code."""
-    log_to(screen, verbose=wanted.verbose)
+    log_to(screen, config, verbose=wanted.verbose)
     question = Chat().asked(wanted.prompt, wanted.pictures.read()).question(wanted.sampling)
     config, draft = loaded(config, screen)
     with traced(wanted.trace) as trace:

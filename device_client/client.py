@@ -111,18 +111,26 @@ class Client:
             log_probabilities=question.log_probabilities,
             trace=trace is not None,
         )
-        metadata = (*self._access.metadata, *request_metadata(new_request()))
+        request = new_request()
+        metadata = (*self._access.metadata, *request_metadata(request))
         resume = config.fallback != "error"
         route = Route(
-            self._channel, self._access.channel, config.reconnect_seconds, random.random, metadata, resume=resume
+            self._channel,
+            self._access.channel,
+            config.reconnect_seconds,
+            random.random,
+            request,
+            metadata,
+            resume=resume,
         )
         recorder = Recorder(begin, trace=trace)
         session = EdgeSession(opening, question.encoded, info, route, recorder)
-        strategy, window = Strategy(config.policy, config.prefer, config.lockstep), config.window
+        strategy, window = Strategy(config.policy, config.prefer, config.lockstep, config.branches), config.window
         control = Control(
             DeviceConversation(window, rest=REST if pace is Pace.EAGER else 0),
             strategy.begin(window),
             strategy.handing(pace),
+            strategy.branching,
             self._calibration,
             recorder.flight,
         )

@@ -55,6 +55,8 @@ class DeviceConfig:
     """What is dear to policy marginal beside time: battery, data, or the target's tokens (cost)."""
     lockstep: bool = False
     """Draft, send, and wait for the edge's word each time, as stop-and-wait systems do."""
+    branches: bool = True
+    """Draft from likely corrections too, where that is worth the time; --no-branches drafts the path alone."""
     prune: str = "covspec"
     """Which visual tokens the draft reads, if not all. covspec: those the question points at, that are busy, and new.
     Others to compare with: see docs/pruning.md. The text never changes, only the speed."""
@@ -70,12 +72,16 @@ class DeviceConfig:
     reconnect_seconds: float = 30.0
     """Seconds after a break, or at a full edge, without progress, after which the answer is given up. A place in the
     edge's line is progress."""
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Number format of the draft."""
+    dtype: Literal["float32", "bfloat16", "float16", "int8", "auto"] = "float32"
+    """Number format of the draft. int8: of its weights, on a CPU. auto: tries float32, bfloat16 and int8 here and takes
+    the fastest. The text is the target's in any."""
     device: str = "cpu"
     """Where the draft runs: cpu, cuda, mps."""
     threads: int = 0
     """CPU threads of the draft, fixed at the start; 0: one for the tiny `demo`, else torch's choice."""
+
+    log_format: Literal["text", "json"] = "text"
+    """text: warnings as sentences. json: one object a line, for each answer at least one, with its name at the edge."""
 
     def __post_init__(self) -> None:
         host, _, port = self.edge.rpartition(":")

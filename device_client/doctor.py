@@ -23,7 +23,7 @@ from device_client.show import Screen
 from device_client.start import loaded, log_to
 from shared.demo.pair import packaged_samples
 from shared.errors import CovspecError, Unavailable
-from shared.speculation.prints import fit
+from shared.speculation.prints import ModelPrints, differences, fit
 from shared.speculation.request import SamplingWish
 from shared.vlm.port import Vlm
 from shared.wire.handshake import ServerInfo
@@ -76,7 +76,7 @@ def reason(trial: Trial) -> str:
 
 def examine(config: DeviceConfig, screen: Screen) -> int:
     """Check everything and say what is found; the exit code."""
-    log_to(screen, verbose=False)
+    log_to(screen, config, verbose=False)
     config, draft = loaded(config, screen)
     return uvloop.run(_examine(config, draft, screen))
 
@@ -126,10 +126,11 @@ def _check_fit(info: ServerInfo, draft: Vlm, screen: Screen) -> None:
     prints = draft.info.prints
     common = min(fit(prints.vocabulary, info.vocabulary), draft.info.rows)
     screen.line("ok", f"vocabularies fit: {common} of the target's {info.vocabulary.size} ids mean the same to both")
-    if prints.special_tokens != info.special_tokens:
-        screen.line("note", "special tokens differ: the draft may misread the chat")
-    if prints.chat_template != info.chat_template:
-        screen.line("note", "chat templates differ: each model gets its own, but the draft may agree less")
+    pictures = info.image_processor or prints.image_processor  # of an edge that does not say: as if it were the same
+    for sentence in differences(
+        prints, ModelPrints(info.vocabulary, info.special_tokens, info.chat_template, pictures)
+    ):
+        screen.line("note", sentence)
 
 
 async def _speed(config: DeviceConfig, draft: Vlm, client: Client, screen: Screen) -> None:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
+from device_client.draft.control import Taken
 from device_client.flight import Flight
 from device_client.trace.trace import Trace
 from shared.speculation.messages import Commit
@@ -26,6 +27,7 @@ class Figures:
     `first_draft_ms`: from the question to the first token drafted.
     `accepted_per_step`: proposals that stood in a target step; `passes_per_token`: target steps for a token.
     `drafted`: tokens that the draft chose; `thrown_away`: those of them that the target's text left no place for.
+    `corrections`: drafted tokens in whose place the target said another; `foreseen`: those whose branch was ready.
     """
 
     tokens: int
@@ -39,6 +41,8 @@ class Figures:
     passes_per_token: float | None
     drafted: int
     thrown_away: int
+    corrections: int
+    foreseen: int
     draft_ms: float | None
     step_ms: float | None
     rtt_ms: float | None
@@ -73,6 +77,7 @@ class Figures:
             _said(self.accepted_per_step, "{:.2f} accepted per step"),
             _said(self.passes_per_token, "{:.2f} target passes per token"),
             f"{self.drafted} drafted, {self.thrown_away} thrown away",
+            f"{self.foreseen} of {self.corrections} corrections foreseen" if self.corrections else "",
             _said(self.rtt_ms, "RTT {:.1f} ms"),
             _said(self.step_ms, "step {:.1f} ms"),
             _said(self.draft_ms, "draft {:.1f} ms"),
@@ -100,7 +105,10 @@ class Recorder:
     _steps: list[float] = field(default_factory=list)
     _drafts: list[float] = field(default_factory=list)
     _first_draft: float | None = None
+    _drafted: int = 0
     _dropped: int = 0
+    _corrected: int = 0
+    _foreseen: int = 0
     _round_trips: list[float] = field(default_factory=list)
 
     @property
@@ -108,9 +116,10 @@ class Recorder:
         """A step of the target, as last told; 0 before."""
         return self.flight.step or 0.0
 
-    def drafted(self, begin: float, now: float) -> None:
-        """A draft forward ran from `begin` to `now`."""
+    def drafted(self, begin: float, now: float, tokens: int = 1) -> None:
+        """A draft forward over so many tokens ran from `begin` to `now`."""
         self._drafts.append(now - begin)
+        self._drafted += tokens
         if self.trace is not None:
             self.trace.drafted(begin, now)
         if self._first_draft is None:
@@ -120,6 +129,12 @@ class Recorder:
         """The draft's thread turns to `stage`, which is not a draft forward; "": to nothing."""
         if self.trace is not None:
             self.trace.begins(stage)
+
+    def taken(self, taken: Taken) -> None:
+        """A commit was taken."""
+        self._dropped += taken.dropped
+        self._corrected += taken.corrected
+        self._foreseen += taken.foreseen
 
     def dropped(self, count: int) -> None:
         """So many drafted tokens were thrown away."""
@@ -152,8 +167,10 @@ class Recorder:
             steps=steps,
             accepted_per_step=sum(self._accepted) / steps if steps else None,
             passes_per_token=steps / self._stepped if self._stepped else None,
-            drafted=len(self._drafts),
+            drafted=self._drafted,
             thrown_away=self._dropped,
+            corrections=self._corrected,
+            foreseen=self._foreseen,
             draft_ms=_median_ms(self._drafts),
             step_ms=_median_ms(self._steps),
             rtt_ms=_median_ms(self._round_trips),

@@ -15,6 +15,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from statistics import median
 
+from device_client.draft.branching import RIDE
 from device_client.draft.policy import Times
 from shared.speculation.messages import Commit
 
@@ -35,7 +36,8 @@ class Flight:
     """Told of every Propose, Commit and draft of an answer. None: not measured yet.
 
     `tokens`: in flight. `round_trip`: of a word, without what the edge held. `step`: the target's forward, as last
-    told. `beat`: between two steps of this answer. `draft`: of one token.
+    told. `beat`: between two steps of this answer. `draft`: of one token. `ride`: how much longer the draft takes for
+    each token more in the same forward, in drafts.
     """
 
     tokens: int | None = None
@@ -43,9 +45,11 @@ class Flight:
     step: float | None = None
     beat: float | None = None
     draft: float | None = None
+    ride: float = RIDE
     _sent: list[float] = field(default_factory=list)  # when each Propose of this stream was posted
     _round_trips: Samples = field(default_factory=_samples)
     _drafts: Samples = field(default_factory=_samples)
+    _rides: Samples = field(default_factory=_samples)
     _arrivals: deque[tuple[float, int, int]] = field(default_factory=lambda: deque(maxlen=_MEMORY))  # tokens, steps
 
     @property
@@ -62,11 +66,15 @@ class Flight:
         """A Propose was posted."""
         self._sent.append(now)
 
-    def drafted(self, seconds: float, now: float) -> None:
-        """A token was drafted in so long."""
-        self._drafts.append((now, seconds))
-        _forget(self._drafts, now)
-        self.draft = median(each for _, each in self._drafts)
+    def drafted(self, seconds: float, now: float, tokens: int = 1) -> None:
+        """A forward of the draft took so long, over so many tokens."""
+        if tokens == 1:
+            self._drafts.append((now, seconds))
+            _forget(self._drafts, now)
+            self.draft = median(each for _, each in self._drafts)
+        elif self.draft:
+            self._rides.append((now, max(0.0, seconds / self.draft - 1) / (tokens - 1)))
+            self.ride = median(each for _, each in self._rides)
 
     def committed(self, commit: Commit, now: float) -> float | None:
         """A commit came. The round trip that it tells of, without what the edge held; None if it tells of none."""

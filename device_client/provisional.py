@@ -7,7 +7,6 @@ is not touched by it. It knows neither streams nor screens.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing
@@ -17,13 +16,13 @@ from typing import TypeVar
 from device_client.draft.drafter import Drafter
 from device_client.session import Away
 from shared.errors import CovspecError
+from shared.logs import RequestLog
 from shared.speculation.ending import Ending, TextStream
 from shared.speculation.messages import Commit, Finished
 from shared.speculation.request import SamplingParameters
 from shared.vlm.port import Vlm
 from shared.wire.codec import FromEdge
 
-log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
 
@@ -40,7 +39,10 @@ class Understudy:
     `drafter`: makes one for the question, on the thread that owns the model.
     """
 
-    def __init__(self, vlm: Vlm, thread: Executor, common_ids: int, drafter: Callable[[], Drafter]) -> None:
+    def __init__(
+        self, vlm: Vlm, thread: Executor, common_ids: int, drafter: Callable[[], Drafter], log: RequestLog
+    ) -> None:
+        self._log = log
         self._vlm = vlm
         self._thread = thread
         self._common_ids = common_ids
@@ -62,9 +64,9 @@ class Understudy:
                 async for provisional in saying:
                     yield provisional
         except CovspecError as refused:  # the draft's context is smaller, say: there is nothing to show then
-            log.info("the draft cannot go on alone: %s", refused)
+            self._log.info("the draft cannot go on alone: %s", refused)
         except Exception:
-            log.exception("the draft failed")
+            self._log.exception("the draft failed")
 
     async def _say(
         self, drafter: Drafter, ids: list[int], parameters: SamplingParameters

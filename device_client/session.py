@@ -28,10 +28,11 @@ from shared.errors import (
     Unavailable,
     UnknownSession,
 )
+from shared.logs import RequestLog
 from shared.speculation.device import DeviceConversation
 from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Yield
 from shared.wire.codec import FromEdge
-from shared.wire.handshake import ImageHeld, Open, Opened, Queued, Resume, ServerInfo
+from shared.wire.handshake import Drain, ImageHeld, Open, Opened, Queued, Resume, ServerInfo
 from shared.wire.metadata import Metadata, route_metadata
 
 log = logging.getLogger(__name__)
@@ -41,14 +42,16 @@ log = logging.getLogger(__name__)
 class Route:
     """How to reach the edge: `first`, an open channel of somebody else's, then new ones.
 
-    `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices. `metadata`: said at
-    the beginning of each stream. `resume`: whether an answer that was opened is tried for when its stream breaks.
+    `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices. `request`: by which
+    both ends name the answer in their logs. `metadata`: said at the beginning of each stream. `resume`: whether an
+    answer that was opened is tried for when its stream breaks.
     """
 
     first: grpc.aio.Channel
     dial: Callable[[], grpc.aio.Channel]
     patience: float
     chance: Callable[[], float]
+    request: str = ""
     metadata: Metadata = ()
     resume: bool = True
 
@@ -66,6 +69,7 @@ class EdgeSession:
     def __init__(
         self, opening: Open, pictures: tuple[bytes, ...], info: ServerInfo, route: Route, recorder: Recorder
     ) -> None:
+        self.log = RequestLog(log, route.request)
         self.opened: Opened | None = None
         self.recorder = recorder
         self._opening = opening
@@ -147,7 +151,7 @@ class EdgeSession:
                     patience.rewarded()
                 now = monotonic()
                 wait = patience.wait(broken, now, begun=self.opened is not None, lasted=now - began)
-                _tell(broken, wait, patience)
+                self._tell(broken, wait, patience)
                 if self.opened is not None and patience.failures == 1:
                     yield Away(str(broken))
                 wait -= monotonic() - now  # whoever reads has taken its time
@@ -204,7 +208,7 @@ class EdgeSession:
             case Opened():
                 if self.opened is not None:
                     self.recorder.reconnects += 1
-                    log.warning("the link is back; the answer goes on")
+                    self.log.warning("the link is back; the answer goes on")
                 self.opened = message
                 self._known = self._welcomed = True
                 link.welcome()
@@ -215,6 +219,8 @@ class EdgeSession:
                 link.spare(message.images)
             case Queued():
                 self._queued = True
+            case Drain(seconds, length):
+                self.log.info("the edge stops in %d s; it has %d tokens of this answer", seconds, length)
             case Commit():
                 self.recorder.committed(message, monotonic())
                 self._may_propose = True
@@ -235,13 +241,12 @@ class EdgeSession:
         ):
             raise ModelMismatch(f"the edge now serves {now.model}, but {then.model} began this answer; ask again")
 
-
-def _tell(broken: CovspecError, wait: float, patience: Patience) -> None:
-    """Warn at the first of several failures: the person sees that nothing moves, and why."""
-    first = logging.WARNING if patience.failures == 1 else logging.INFO
-    if isinstance(broken, Overloaded):
-        log.log(first, "no place at the edge; trying again in %.1f s (%s)", wait, broken)
-        return
-    if patience.failures == 1:
-        log.warning("the link broke; trying again for up to %g s", patience.seconds)
-    log.info("the link broke: %s", broken)
+    def _tell(self, broken: CovspecError, wait: float, patience: Patience) -> None:
+        """Warn at the first of several failures: the person sees that nothing moves, and why."""
+        first = logging.WARNING if patience.failures == 1 else logging.INFO
+        if isinstance(broken, Overloaded):
+            self.log.log(first, "no place at the edge; trying again in %.1f s (%s)", wait, broken)
+            return
+        if patience.failures == 1:
+            self.log.warning("the link broke; trying again for up to %g s", patience.seconds)
+        self.log.info("the link broke: %s", broken)

@@ -8,14 +8,20 @@ from dataclasses import replace
 from device_client.api import load_draft
 from device_client.config import DeviceConfig
 from device_client.show import Notes, Screen
+from shared import logs
 from shared.vlm.port import Vlm
 from shared.vlm.threads import pin_process, resolve_threads
 
 
-def log_to(screen: Screen, *, verbose: bool) -> None:
-    """Warnings, and if `verbose` what our own parts tell, become notes of the screen."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[Notes(screen)])
-    if verbose:
+def log_to(screen: Screen, config: DeviceConfig, *, verbose: bool) -> None:
+    """Warnings, and if `verbose` what our own parts tell, become notes of the screen; or all of it lines of JSON."""
+    if config.log_format == "json":
+        logs.set_up("warning", "json")
+    else:
+        notes = Notes(screen)
+        notes.setFormatter(logs.TextLines(""))
+        logging.basicConfig(level=logging.WARNING, handlers=[notes])
+    if verbose or config.log_format == "json":
         logging.getLogger("device_client").setLevel(logging.INFO)
 
 

@@ -48,7 +48,7 @@ class Habits:
 
 def talk_on(pictures: Sources, habits: Habits, config: DeviceConfig, screen: Screen) -> int:
     """Chat until the person leaves; the exit code."""
-    log_to(screen, verbose=habits.verbose)
+    log_to(screen, config, verbose=habits.verbose)
     first = pictures.read()
     config, draft = loaded(config, screen)
     uvloop.run(_talk(first, habits, config, draft, screen))

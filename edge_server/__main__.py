@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version
 
@@ -19,6 +20,7 @@ def serve(*, config: EdgeConfig = EdgeConfig()) -> int:  # noqa: B008 - frozen
 
     Every option can also be set in the environment (COVSPEC_EDGE_PORT for --port) or in the file of --config.
     """
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # else each stranger's broken handshake is a line on stderr
     from edge_server.launch import launch  # heavy: torch, transformers, grpc
 
     return launch(config)

@@ -36,6 +36,9 @@ class EdgeConfig:
     the certificates. Without it everybody is let in, as the tenant that the device's certificate names, or as one."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the model. float32 is exact token for token; the others up to near-ties."""
+    quantization: str = ""
+    """Make the weights smaller while they are loaded: bitsandbytes_4bit, bitsandbytes_8bit, quanto, torchao; each needs
+    its package. Weights that come quantised (awq, gptq, ...) need no word. The text is that of the smaller target."""
     device: str = "cpu"
     """Where the model runs: cpu, cuda, mps."""
     threads: int = 0
@@ -65,6 +68,13 @@ class EdgeConfig:
     """Answers of one tenant at once, parked ones and those in line included; 0: as many as there are places."""
     max_connections: int = 1024
     """Connections at once; a proxy has few for many devices. Further ones are closed before they can say anything."""
+    max_messages_per_second: float = 2000.0
+    """Messages of one stream, over any time of 5 s or more; 4096 bytes of one count as another. Chunks of pictures are
+    bounded by the pictures."""
+    max_stream_seconds: float = 3600.0
+    """Age at which a stream is ended, so that its device resumes, with a token that still holds; 0: never."""
+    idle_seconds: float = 120.0
+    """Seconds that a stream waits for its device's word before it is ended and the session parked; 0: for ever."""
     max_images: int = 8
     """Pictures in a prompt."""
     max_image_megapixels: float = 64.0
@@ -78,12 +88,20 @@ class EdgeConfig:
     """Seconds that a session waits for its device after a break, holding its cache; 0 frees it at once."""
     drain_seconds: float = 10.0
     """Seconds that running answers get after SIGTERM."""
+    warm_up: bool = True
+    """Let the model answer once before the edge says that it serves."""
+    metrics_port: int | None = None
+    """TCP port with GET /metrics for Prometheus and GET /health; 0 takes a free one. Not given: none."""
+    metrics_host: str = "127.0.0.1"
+    """Address of that port. It speaks in the clear; it tells numbers, and names of models."""
     reflection: bool = True
     """Describe the service to tools such as grpcurl."""
     events: Path | None = None
     """File that gets one line of JSON for each step of the model: time, load, proposals, added at its end."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least level of log lines, on stderr."""
+    """Least level of log lines, on stderr. debug alone has the words of refusals and exceptions, and so of prompts."""
+    log_format: Literal["text", "json"] = "text"
+    """text: lines for a person. json: one object a line."""
 
     def __post_init__(self) -> None:
         _check("port", self.port, 0, 65535)
@@ -98,6 +116,10 @@ class EdgeConfig:
         _check("max_queue", self.max_queue, 0, 100_000)
         _check("max_sessions_per_tenant", self.max_sessions_per_tenant, 0, 100_000)
         _check("max_connections", self.max_connections, 1, 1_000_000)
+        _check("max_messages_per_second", self.max_messages_per_second, 1, 1_000_000)
+        _check("max_stream_seconds", self.max_stream_seconds, 0, 86400 * 30)
+        _check("idle_seconds", self.idle_seconds, 0, 86400)
+        _check("metrics_port", self.metrics_port or 0, 0, 65535)
         _check("max_images", self.max_images, 0, 1000)
         _check("max_image_megapixels", self.max_image_megapixels, 0.001, 1000)
         _check("max_image_mib", self.max_image_mib, 0.001, 1024)

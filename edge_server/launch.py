@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 
 import uvloop
 
 from edge_server.config import EdgeConfig
 from edge_server.server import serve
+from shared import logs
 from shared.demo.pair import target_folder
 from shared.vlm.load import load
 from shared.vlm.port import Vlm
@@ -17,14 +17,14 @@ from shared.vlm.threads import pin_process, pin_thread, resolve_threads
 
 def launch(config: EdgeConfig) -> int:
     """Run an edge until it is told to stop; the exit code."""
-    logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.set_up(config.log_level, config.log_format)
     threads = resolve_threads(config.threads, config.model)
     pin_process(threads)
 
     def load_model() -> Vlm:
         pin_thread(threads)  # this is the thread that runs the model
         name = str(target_folder()) if config.model == "demo" else config.model
-        return load(name, config.dtype, config.device)
+        return load(name, config.dtype, config.device, config.quantization)
 
     signal.signal(
         signal.SIGINT, signal.SIG_IGN

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 import grpc
 from grpc_health.v1 import health as health_names
@@ -19,10 +20,13 @@ from edge_server.engine.batch import Batching
 from edge_server.engine.embedded import EmbeddedEngine
 from edge_server.engine.events import Observer
 from edge_server.event_file import event_file
-from edge_server.service import SERVICE, SHUTTING_DOWN, VerifyService
+from edge_server.metrics import EdgeMetrics
+from edge_server.monitor import Monitor
+from edge_server.service import SERVICE, SHUTTING_DOWN, House, VerifyService
 from edge_server.sessions import Sessions
 from edge_server.stream import Edge
 from edge_server.uploads import ImageStore, WaitingRoom
+from edge_server.watchers import together
 from shared.errors import Unavailable
 from shared.vlm.port import Vlm
 from shared.vlm.threads import threads_here
@@ -54,7 +58,11 @@ class EdgeServer:
     def __init__(self, config: EdgeConfig, load: Callable[[], Vlm], observer: Observer | None = None) -> None:
         self.port = 0
         self._config = config
-        self._engine = EmbeddedEngine(load, _batching(config), observer)
+        self.metrics_port = 0
+        self._serves = False
+        self._metrics = EdgeMetrics(config.model, config.max_window)
+        watcher = self._metrics.stepped if config.metrics_port is not None else None
+        self._engine = EmbeddedEngine(load, _batching(config), together([observer, watcher]))
         share = config.max_sessions_per_tenant or None
         self._sessions = Sessions(config.max_sessions, config.park_seconds, config.max_queue, share=share)
         cache = round(config.image_cache_mib * _MIB)
@@ -63,10 +71,15 @@ class EdgeServer:
         connections = ("grpc.max_allowed_incoming_connections", config.max_connections)
         self._server = grpc.aio.server(options=(*_OPTIONS, connections))
         self._door = Door(config)
-        self._service = VerifyService(self._door)
+        self._service = VerifyService(self._door, self._metrics, _house(config))
+        self._metrics.watch(self._sessions)
+        self._open = AsyncExitStack()
 
     async def __aenter__(self) -> EdgeServer:
-        """Bind, then load the model; until that is done, health says NOT_SERVING. Raises ModelError, Unavailable."""
+        """Bind, then load the model and let it answer once; until then health says NOT_SERVING.
+
+        Raises ModelError, EngineFailure, Unavailable.
+        """
         self._server.add_generic_rpc_handlers((self._service.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if self._config.reflection:
@@ -79,25 +92,34 @@ class EdgeServer:
             self.port = self._door.listen(self._server, address)
         except RuntimeError as taken:
             raise Unavailable(f"cannot listen on {address}: is another server there?") from taken
+        if self._config.metrics_port is not None:
+            monitor = Monitor(
+                self._config.metrics_host, self._config.metrics_port, self._metrics.text, lambda: self._serves
+            )
+            self.metrics_port = self._open.enter_context(monitor).port
+            log.info("metrics on %s:%d", self._config.metrics_host, self.metrics_port)
         await self._server.start()
         log.info("listening on %s:%d, loading %s", self._config.host, self.port, self._config.model)
         log.info("door: %s", self._door.described)
         self._door.warn()
         try:
-            await self._engine.start()
+            await self._start_engine()
         except BaseException:
             await self._server.stop(0)
+            await self._open.aclose()
             raise
         self._service.edge = self._edge()
         await self._say(health_pb2.HealthCheckResponse.SERVING)
+        self._serves = True
         log.info("ready: %s", await self._described())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Refuse new answers and those in line, let running ones go on for `drain_seconds`, then free everything.
+        """Refuse new answers and those in line, let running ones go on for `drain_seconds`, told so; free everything.
 
         The port stays open meanwhile, so that health and refusals have somebody to say them.
         """
+        self._serves = False
         await self._health.enter_graceful_shutdown()
         self._sessions.drain(Unavailable(SHUTTING_DOWN))
         await self._service.drain(self._config.drain_seconds)
@@ -105,6 +127,7 @@ class EdgeServer:
         await self._service.ended()
         await self._sessions.close_all()
         await self._engine.stop()
+        await self._open.aclose()
 
     def read_again(self) -> None:
         """Read tenants and certificates again, as after SIGHUP. What is wrong is logged and changes nothing."""
@@ -129,6 +152,16 @@ class EdgeServer:
     def waiting(self) -> int:
         """Openings that stand in line for a place."""
         return self._sessions.waiting
+
+    async def _start_engine(self) -> None:
+        await self._engine.start()
+        if not self._config.warm_up:
+            return
+        try:
+            await self._engine.warm_up()
+        except BaseException:
+            await self._engine.stop()
+            raise
 
     def _edge(self) -> Edge:
         limits = _limits(self._config, self._engine.info.context_length)
@@ -180,6 +213,12 @@ async def serve(config: EdgeConfig, load: Callable[[], Vlm]) -> None:
 
 def _batching(config: EdgeConfig) -> Batching:
     return Batching(config.max_batch, config.prefill_chunk, config.proposals, config.sight_tokens, config.turn)
+
+
+def _house(config: EdgeConfig) -> House:
+    """A stream for each place and place in line, as many again for those that come back, and some to be refused in."""
+    places = config.max_sessions_per_tenant or config.max_sessions + config.max_queue
+    return House(config.max_messages_per_second, 2 * places + 16, config.max_stream_seconds, config.idle_seconds)
 
 
 def _limits(config: EdgeConfig, context_length: int) -> Limits:

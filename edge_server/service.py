@@ -1,6 +1,7 @@
 """The gRPC face of an edge: bytes in, decoded messages to a `Stream`, bytes out; errors become statuses.
 
-Messages are parsed here and not by gRPC, so that garbage gets a sentence like everything else that is refused.
+Messages are parsed here and not by gRPC, so that garbage gets a sentence like everything else that is refused. Who asks
+how much, and for how long, is looked after here too. Each stream leaves one line in the log.
 """
 
 from __future__ import annotations
@@ -8,16 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 import grpc
 
 from edge_server.door import Door
+from edge_server.endings import Overdue
+from edge_server.metrics import EdgeMetrics
 from edge_server.stream import Edge, Stream
-from shared.errors import CovspecError, EngineFailure, Unavailable
+from edge_server.visit import Visit, outcome_of
+from shared.errors import CovspecError, EngineFailure, Overloaded, Unavailable
+from shared.logs import REQUEST
 from shared.wire.codec import FromDevice, FromEdge, decode_request, encode_info, encode_response, parse_request
 from shared.wire.handshake import Limits, ServerInfo
+from shared.wire.metadata import REQUEST_KEY, by_key, new_request, request_of
 from shared.wire.statuses import status_of
 from shared.wire.v1 import verify_pb2 as pb
 
@@ -25,27 +32,46 @@ log = logging.getLogger(__name__)
 
 SERVICE = pb.DESCRIPTOR.services_by_name["VerifyService"].full_name
 
-
 SHUTTING_DOWN = "the edge is shutting down; try again, or another edge"
+_TELL_SECONDS = 0.5  # for the notice of a drain
+_PARTING_SECONDS = 5.0  # for a stream that was refused to end, after which it is cut
+
+
+@dataclass(frozen=True)
+class House:
+    """Rules of the house. `streams`: at once of one tenant. Seconds: of a stream's age and idleness; 0: no matter."""
+
+    messages_per_second: float = 2000.0
+    streams: int = 272
+    stream_seconds: float = 3600.0
+    idle_seconds: float = 120.0
+
+
+@dataclass(eq=False)
+class _Running:
+    """A stream that runs: what it is, once it is let in, and who asks."""
+
+    visit: Visit
+    stream: Stream | None = field(default=None)
 
 
 class VerifyService:
     """Answers `Verify` and `GetServerInfo`, once there is an `edge` and until it drains."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, metrics: EdgeMetrics, house: House = House()) -> None:
         self.edge: Edge | None = None  # none while the model loads
         self._door = door
+        self._metrics = metrics
+        self._house = house
         self._draining = False
-        self._streams: set[asyncio.Task[None]] = set()
+        self._streams: dict[asyncio.Task[None], _Running] = {}
 
     def handler(self) -> grpc.GenericRpcHandler:
         """What a gRPC server registers."""
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "Verify": grpc.stream_stream_rpc_method_handler(
-                    self._verify, response_serializer=pb.VerifyResponse.SerializeToString
-                ),
+                "Verify": grpc.stream_stream_rpc_method_handler(self._verify),
                 "GetServerInfo": grpc.unary_unary_rpc_method_handler(
                     self._get_server_info, response_serializer=pb.GetServerInfoResponse.SerializeToString
                 ),
@@ -53,8 +79,12 @@ class VerifyService:
         )
 
     async def drain(self, seconds: float) -> None:
-        """Let nobody in from now on, and wait for the streams that run, for so long at most."""
+        """Let nobody in from now on, tell those who are in, and wait for their streams, for so long at most."""
         self._draining = True
+        streams = [running.stream for running in self._streams.values() if running.stream is not None]
+        telling = asyncio.gather(*(stream.warn(seconds) for stream in streams), return_exceptions=True)
+        await asyncio.wait([telling], timeout=_TELL_SECONDS)  # who reads nothing is not waited for
+        telling.cancel()
         await self.ended(seconds)
 
     async def ended(self, seconds: float | None = None) -> None:
@@ -62,31 +92,79 @@ class VerifyService:
         if self._streams:
             await asyncio.wait(self._streams, timeout=seconds)
 
-    async def _verify(
-        self, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, pb.VerifyResponse]
-    ) -> None:
+    async def _verify(self, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._streams.add(task)
-        task.add_done_callback(self._streams.discard)
+        named = request_of(by_key(context.invocation_metadata()))
+        request = named or new_request()
+        REQUEST.set(request)
+        running = self._streams[task] = _Running(Visit(request, self._house.messages_per_second))
+        task.add_done_callback(self._streams.pop)
+        refusal: CovspecError | None = None
+        try:
+            await self._serve(running, requests, context)
+        except CovspecError as refused:
+            refusal = refused
+        except Exception as broken:
+            log.exception("a stream failed")
+            refusal = EngineFailure(f"the edge failed: {type(broken).__name__}")
+        finally:
+            outcome = outcome_of(running.visit, refusal)
+            log.info("stream over", extra=running.visit.told(outcome))
+            self._metrics.over(running.visit, refusal)
+        if refusal is not None:
+            code, sentence, metadata = status_of(refusal)
+            log.debug("refused: %s", sentence)
+            told = metadata if named else (*metadata, (REQUEST_KEY, request))
+            await context.abort(code, sentence, told)
 
+    async def _serve(
+        self, running: _Running, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]
+    ) -> None:
+        visit = running.visit
+        visit.tenant = self._door.admit(context)
+        await context.send_initial_metadata(())  # at once: by this a device knows that somebody is there
+        edge = self._admit()
+        self._check_streams(visit.tenant)
         turn = asyncio.Lock()  # gRPC takes one message after the other; signs of life come beside the answer
 
         async def send(message: FromEdge) -> None:
+            data = encode_response(message).SerializeToString()
             async with turn:
-                await context.write(encode_response(message))
+                await context.write(data)
+            visit.said(message, len(data))
 
-        try:
-            tenant = self._door.admit(context)
-            await context.send_initial_metadata(())  # at once: by this a device knows that somebody is there
-            edge = self._admit()
-            async with aclosing(_decoded(requests, edge.limits)) as messages:
-                await Stream(edge, messages, send, tenant).run()
-        except CovspecError as refusal:
-            await context.abort(*status_of(refusal))
-        except Exception as broken:
-            log.exception("a stream failed")
-            await context.abort(*status_of(EngineFailure(f"the edge failed: {type(broken).__name__}")))
+        async with aclosing(_decoded(requests, edge.limits, visit)) as messages:
+            stream = running.stream = Stream(edge, messages, send, visit.tenant)
+            watching = asyncio.create_task(self._watch(stream, visit, asyncio.current_task()))
+            try:
+                await stream.run()
+            finally:
+                watching.cancel()
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([watching])
+
+    async def _watch(self, stream: Stream, visit: Visit, task: asyncio.Task[None] | None) -> None:
+        """End a stream that is too old, or whose device owes a word for too long."""
+        house = self._house
+        while True:
+            old = house.stream_seconds - visit.seconds if house.stream_seconds else float("inf")
+            idle = house.idle_seconds - (visit.idle_seconds if stream.waits else 0) if house.idle_seconds else old
+            if old <= 0 or idle <= 0:
+                break
+            await asyncio.sleep(min(old, idle, 3600.0))
+        if old <= 0:
+            await stream.refuse(Overdue(f"the stream is older than {house.stream_seconds:g} s: resume the answer"))
+        else:
+            await stream.refuse(Overdue(f"the device has said nothing for {house.idle_seconds:g} s: resume the answer"))
+        await asyncio.sleep(_PARTING_SECONDS)
+        if task is not None:
+            task.cancel()  # it hangs in a write that nobody reads
+
+    def _check_streams(self, tenant: str) -> None:
+        """Refuse one stream more than could ever be of use. Raises Overloaded."""
+        if sum(one.visit.tenant == tenant for one in self._streams.values()) > self._house.streams:
+            raise Overloaded(f"this tenant has {self._house.streams} streams here, the most that one may have")
 
     async def _get_server_info(
         self, _: bytes, context: grpc.aio.ServicerContext[bytes, pb.GetServerInfoResponse]
@@ -123,6 +201,8 @@ def _info(edge: Edge) -> ServerInfo:
     )
 
 
-async def _decoded(requests: AsyncIterator[bytes], limits: Limits) -> AsyncGenerator[FromDevice, None]:
+async def _decoded(requests: AsyncIterator[bytes], limits: Limits, visit: Visit) -> AsyncGenerator[FromDevice, None]:
     async for data in requests:
-        yield decode_request(parse_request(data), limits)
+        message = decode_request(parse_request(data), limits)
+        visit.heard(message, len(data))
+        yield message

@@ -18,6 +18,7 @@ from typing import assert_never
 
 from PIL import Image
 
+from edge_server.endings import Gone, Left, Overdue
 from edge_server.engine.offers import Offers
 from edge_server.engine.port import Request, TargetEngine
 from edge_server.line import Ticket
@@ -25,15 +26,17 @@ from edge_server.sessions import Held, Sessions, new_name
 from edge_server.uploads import ImageStore, Uploads, WaitingRoom
 from edge_server.wishes import check_judging, common_ids, pace_of
 from shared.errors import CovspecError, EngineFailure, OutOfStep, Superseded
+from shared.logs import REQUEST
 from shared.speculation.edge import Rules
 from shared.speculation.messages import Finish, Finished, FinishReason, Ping, Pong, Propose, Yield
 from shared.speculation.request import ImageReference
 from shared.vlm.images import open_image
 from shared.wire.codec import FromDevice, FromEdge
-from shared.wire.handshake import ImageChunk, ImageHeld, Limits, Open, Opened, Queued, Resume
+from shared.wire.handshake import Drain, ImageChunk, ImageHeld, Limits, Open, Opened, Queued, Resume
 
 log = logging.getLogger(__name__)
 
+FIRST_SECONDS = 20.0  # until open or resume has come
 UPLOAD_SECONDS = 20.0  # without a byte of a picture, after which its place is given to others
 GOODBYE_SECONDS = 5.0  # how long the edge waits for Finish(DONE) before it takes the device for gone
 
@@ -73,11 +76,12 @@ class Stream:
         self._reader: asyncio.Task[None] | None = None
         self._refusal: CovspecError | None = None
         self._goodbye = False  # the device has said Finish
+        self._finished = False  # the edge has said Finished
 
     async def run(self) -> None:
         """From the first message to the end. Raises what the device is to be told."""
         try:
-            match await anext(self._messages, None):
+            match await self._first():
                 case Open() as opening:
                     held = await self._open(opening)
                 case Resume() as resume:
@@ -88,11 +92,11 @@ class Stream:
                     name = type(other).__name__.lower()
                     raise OutOfStep(f"the first message of a stream must be open or resume, not {name}")
             await self._converse(held)
-        except _Left:
+        except Left:
             assert self._offers is not None
             await self._send(Finished(FinishReason.CANCELLED, self._offers.length))
         except CovspecError as refusal:
-            if self._held is not None and not isinstance(refusal, _Gone):
+            if self._held is not None and not isinstance(refusal, Gone | Overdue):
                 await self._edge.sessions.close(self._held)
             raise
         finally:
@@ -103,12 +107,30 @@ class Stream:
             if self._reader is not None:
                 await asyncio.wait([self._reader])
 
+    @property
+    def waits(self) -> bool:
+        """Whether nothing goes on before the device says something."""
+        held = self._held
+        return held is not None and held.offers.begun and not held.offers.may_step(held.opened.pace)
+
+    async def warn(self, seconds: float) -> None:
+        """Tell the device, if it has an answer here, that its stream is cut after `seconds`, and where it stands."""
+        if self._held is not None and not self._finished:
+            await self._send(Drain(math.ceil(seconds), self._held.offers.length))
+
     def leave(self) -> None:
         """A newer stream has taken the session over: end, and touch the session no more."""
         self._refusal = Superseded("a newer stream has taken this session over")
         self._held = None
         if self._reader is not None:
             self._reader.cancel()
+
+    async def _first(self) -> FromDevice | None:
+        try:
+            async with asyncio.timeout(FIRST_SECONDS):
+                return await anext(self._messages, None)
+        except TimeoutError:
+            raise OutOfStep(f"neither open nor resume came within {FIRST_SECONDS:g} s") from None
 
     async def _open(self, opening: Open) -> Held:
         info, device, limits = self._edge.engine.info, opening.device, self._edge.limits
@@ -137,6 +159,7 @@ class Stream:
                 self._tenant,
                 opening.trace,
                 device.judging,
+                REQUEST.get(),
             )
             answer = await self._edge.engine.open(request, offers)
         except BaseException:
@@ -168,7 +191,7 @@ class Stream:
         if self._refusal is not None:
             raise self._refusal
         if self._goodbye:
-            raise _Left
+            raise Left
         if not fits:
             await self._receive(references)
 
@@ -204,6 +227,7 @@ class Stream:
         if self._refusal is None:
             async with aclosing(held.answer.news()) as all_news:
                 async for news in all_news:
+                    self._finished = isinstance(news, Finished)
                     await self._send(news)
         if self._refusal is None and self._reader is not None:
             await asyncio.wait([self._reader], timeout=GOODBYE_SECONDS)
@@ -225,16 +249,18 @@ class Stream:
                 if self._goodbye:
                     return
             parked = "the session is parked and can be resumed" if self._held is not None else "nothing had begun"
-            raise _Gone(f"the stream ended without finish; {parked}")
+            raise Gone(f"the stream ended without finish; {parked}")
         except CovspecError as refusal:
-            await self._refuse(refusal)
+            await self.refuse(refusal)
         except Exception as broken:
             log.exception("reading from a device failed")
-            await self._refuse(EngineFailure(f"the edge failed: {type(broken).__name__}"))
+            await self.refuse(EngineFailure(f"the edge failed: {type(broken).__name__}"))
 
-    async def _refuse(self, refusal: CovspecError) -> None:
-        """End the writer, wherever it waits."""
+    async def refuse(self, refusal: CovspecError) -> None:
+        """End the writer, wherever it waits. What is `Overdue` leaves the session parked."""
         self._refusal = refusal
+        if self._reader is not None and self._reader is not asyncio.current_task():
+            self._reader.cancel()
         self._uploads.fail(refusal)
         if self._ticket is not None:
             self._edge.sessions.send_away(self._ticket, refusal)
@@ -246,14 +272,14 @@ class Stream:
         if self._held is not None:
             await self._held.answer.finish(FinishReason.CANCELLED)  # unless it has ended already
         elif self._ticket is not None:
-            self._edge.sessions.send_away(self._ticket, _Left())
-            self._uploads.fail(_Left())
+            self._edge.sessions.send_away(self._ticket, Left())
+            self._uploads.fail(Left())
 
     async def _give_sign(self) -> None:
         try:
             await self._send(Pong())
         except Exception as broken:  # the stream is gone, which gRPC says in many ways
-            raise _Gone(f"the stream broke: {type(broken).__name__}") from None
+            raise Gone(f"the stream broke: {type(broken).__name__}") from None
 
     async def _take(self, message: FromDevice) -> None:
         match message:
@@ -272,11 +298,3 @@ class Stream:
                 raise OutOfStep("a stream carries one answer: open or resume came a second time")
             case _:
                 assert_never(message)
-
-
-class _Left(CovspecError):
-    """The device said Finish before there was an answer."""
-
-
-class _Gone(OutOfStep):
-    """The device is gone, or looks so."""

@@ -16,6 +16,7 @@ import socket
 import struct
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import assert_never
 
 from benchmarks.link.control import (
@@ -45,10 +46,20 @@ _MOST_UNDER_WAY = 4096  # segments, where the far side does not read
 _Segments = asyncio.Queue[tuple[float, bytes]]
 
 
+@dataclass(frozen=True)
+class Ends:
+    """Where a relay listens (port 0: a free one), and the host that it relays to."""
+
+    host: str = HOST
+    port: int = 0
+    far_host: str = HOST
+
+
 class Relay:
     """All connections, the two directions they share, and the commands."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, ends: Ends = Ends()) -> None:
+        self._ends = ends
         self._up = Direction(shape.up, random.Random(0))
         self._down = Direction(shape.down, random.Random(0))
         self._flowing = asyncio.Event()
@@ -85,13 +96,13 @@ class Relay:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-        listener = await asyncio.start_server(connected, HOST, 0)
+        listener = await asyncio.start_server(connected, self._ends.host, self._ends.port)
         self._listeners.append(listener)
-        return f"{HOST}:{listener.sockets[0].getsockname()[1]}"
+        return f"{self._ends.host}:{listener.sockets[0].getsockname()[1]}"
 
     async def _connect(self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            far_reader, far_writer = await asyncio.open_connection(HOST, port)
+            far_reader, far_writer = await asyncio.open_connection(self._ends.far_host, port)
         except OSError:
             _reset(writer)
             return

@@ -7,7 +7,6 @@ drafts and never the answer; at a pace that waits for the device, a device that 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
@@ -27,7 +26,6 @@ from shared.speculation.messages import Yield
 from shared.speculation.request import Message, SamplingParameters, SamplingWish, resolve
 from shared.vlm.port import Vlm
 
-log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
 
@@ -63,7 +61,7 @@ class Ahead:
         self.over = not draft.drafting
         self._task = task
         self._session = session
-        self._draft = draft
+        self._model = draft
         self._control = control
         self._parameters: SamplingParameters | None = None  # by which the device drafts
         self._room = draft.vlm.info.context_length
@@ -95,7 +93,7 @@ class Ahead:
     def stop(self, why: str) -> None:
         """Draft no more for this answer."""
         if not self.over:
-            log.warning("the device drafts no more for this answer: %s", why)
+            self._session.log.warning("the device drafts no more for this answer: %s", why)
             self.over = True
             self._yield(on=True)
             self._session.propose(self._control.conversation)
@@ -105,7 +103,7 @@ class Ahead:
         if self.over:
             return
         try:
-            task, vlm, reducer = self._task, self._draft.vlm, self._draft.reducer
+            task, vlm, reducer = self._task, self._model.vlm, self._model.reducer
             begins = self._session.recorder.begins
             drafter = await self._forward(Drafter, vlm, task.messages, task.images, begins, reducer)
             self._room = drafter.room
@@ -118,14 +116,14 @@ class Ahead:
                     await self._word()
                 elif followed != self._parameters:
                     followed = self._parameters
-                    common, placeholders = self._draft.common_ids, self._draft.vlm.info.placeholder_ids
+                    common, placeholders = self._model.common_ids, self._model.vlm.info.placeholder_ids
                     await self._forward(drafter.follow, followed, common, placeholders)
                 else:
                     await self._move(drafter)
         except CovspecError as refused:  # the draft's context is smaller, say: the edge answers alone
             self.stop(str(refused))
         except Exception as broken:
-            log.exception("the draft failed")
+            self._session.log.exception("the draft failed")
             self.stop(f"the draft failed: {type(broken).__name__}")
 
     async def _move(self, drafter: Drafter) -> None:
@@ -134,27 +132,26 @@ class Ahead:
         self._yield(on=move is Move.QUIET and control.handing is not Handing.STREAM)
         match move:
             case Move.DRAFT:
-                await self._draft_one(drafter)
+                await self._draft(drafter)
             case Move.SEND:
                 control.said(monotonic())
                 self._session.propose(control.conversation)
             case Move.WAIT | Move.QUIET:
                 await self._word()
 
-    async def _draft_one(self, drafter: Drafter) -> None:
+    async def _draft(self, drafter: Drafter) -> None:
         forward, begin = self._control.forward(), monotonic()
-        choice = await self._forward(drafter.weigh, forward.text)
+        choices = await self._forward(drafter.weigh_all, forward.texts, forward.path)
         now = monotonic()
-        self._session.recorder.drafted(begin, now)
-        if not self._control.drafted(forward, choice, begin, now):
-            self._session.recorder.dropped(1)
+        self._session.recorder.drafted(begin, now, len(choices))
+        self._session.recorder.dropped(self._control.drafted(forward, choices, begin, now))
 
     async def _word(self) -> None:
         self._changed.clear()
         await self._changed.wait()
 
     async def _forward(self, job: Callable[..., Value], *arguments: object) -> Value:
-        return await asyncio.get_running_loop().run_in_executor(self._draft.thread, job, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._model.thread, job, *arguments)
 
     def _yield(self, *, on: bool) -> None:
         if on != self._yielded:
@@ -164,7 +161,7 @@ class Ahead:
     def _assume_parameters(self) -> None:
         """Draft before the edge has said what holds, if its word cannot matter: without noise, or with a seed given."""
         wish = self._task.sampling
-        assumed = resolve(wish, self._draft.vlm.info.defaults, self._room, seed=0)
+        assumed = resolve(wish, self._model.vlm.info.defaults, self._room, seed=0)
         if self._parameters is None and (assumed.temperature == 0 or wish.seed is not None):
             self._parameters = assumed
 

@@ -27,10 +27,14 @@ _TYPICAL_MEMORY = 0.98
 
 
 class Calibration:
-    """Learns over any number of answers. `typical`: the running share of tokens that stood."""
+    """Learns over any number of answers. `typical`: the running share of tokens that stood.
+
+    `second`: that of corrections that were the second-best noised token.
+    """
 
     def __init__(self) -> None:
         self.typical = 0.75
+        self.second = 0.5
         self._weights: NDArray[np.float64] = np.array(_FIRST)
         self._doubt: NDArray[np.float64] = np.diag(_DOUBT).astype(np.float64)
         self._plain = list(_FIRST)
@@ -40,6 +44,10 @@ class Calibration:
         features = _features(choice)
         score = sum(weight * feature for weight, feature in zip(self._plain, features, strict=True))
         return min(_MOST, max(_LEAST, _logistic(score)))
+
+    def corrected(self, choice: Choice, token: int) -> None:
+        """The text has `token` in place of a choice that fell."""
+        self.second = _TYPICAL_MEMORY * self.second + (1 - _TYPICAL_MEMORY) * (token == choice.runner_up)
 
     def saw(self, choice: Choice, *, stood: bool) -> None:
         """The text decided a token, those before it having stood."""

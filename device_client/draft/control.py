@@ -6,11 +6,14 @@ over (it is quiet then, and a quiet device yields). The real device and the virt
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from device_client.draft.branching import RIDES, Limb, Trunk
 from device_client.draft.calibration import Calibration
-from device_client.draft.policy import Handing, Lesson, Move, Policy, View
+from device_client.draft.policy import Handing, Lesson, Move, Policy, View, in_the_way
 from device_client.flight import Flight
+from shared.speculation.branches import Branch
 from shared.speculation.coupled import Choice
 from shared.speculation.device import DeviceConversation
 from shared.speculation.messages import Commit, agreement
@@ -18,10 +21,23 @@ from shared.speculation.messages import Commit, agreement
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """A draft forward to run: the token after output tokens `text`, for the path of this version."""
+    """A draft forward to run: the token after each of these texts, of output tokens, in one. `path`: the whole text of
+    the path, which is drafted on later if not now.
+    """
 
-    text: list[int]
-    version: int
+    texts: tuple[list[int], ...]
+    path: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a commit did. `dropped`: drafted tokens that are thrown away. `corrected`: a token of the path fell;
+    `foreseen`: and a branch had gone on from what came in its place.
+    """
+
+    dropped: int
+    corrected: bool
+    foreseen: bool
 
 
 @dataclass
@@ -31,12 +47,15 @@ class Control:
     conversation: DeviceConversation
     policy: Policy
     handing: Handing
+    branching: bool = False
     calibration: Calibration = field(default_factory=Calibration)
     flight: Flight = field(default_factory=Flight)
     heard_at: float = 0.0
     said_at: float = 0.0
     _choices: list[Choice] = field(default_factory=list)  # of the path, and how likely each stands
     _chances: list[float] = field(default_factory=list)
+    _limbs: list[Limb] = field(default_factory=list)
+    _next: tuple[list[int], ...] = ()  # the texts of the next forward
 
     def room(self, limit: int) -> int:
         """How many tokens more may be drafted now, if the answer has places for `limit` behind the path."""
@@ -47,47 +66,94 @@ class Control:
         view = self._view(self.room(limit), now)
         move = self.policy.propose(view)
         if mute and view.unsent:
-            return Move.DRAFT if move in (Move.DRAFT, Move.SEND) and view.room > 0 else Move.WAIT
-        if move is Move.DRAFT and view.room == 0:
+            move = Move.DRAFT if move in (Move.DRAFT, Move.SEND) else Move.WAIT
+        if (move is Move.DRAFT and view.room == 0) or (move is Move.SEND and not view.unsent):
             move = Move.WAIT
-        if move in (Move.SEND, Move.WAIT) and not view.unsent:
-            move = Move.WAIT
-        if move is Move.WAIT and self.handing is not Handing.STREAM and not view.sent:
-            return Move.SEND if view.unsent else Move.QUIET
-        return move
+        if move is Move.WAIT and self.handing is not Handing.STREAM and not view.sent and not mute:
+            move = Move.SEND if view.unsent else Move.QUIET
+        return self._planned(move, view, len(view.path) + max(0, limit))
 
     def forward(self) -> Forward:
         """What DRAFT means now."""
-        return Forward(self.conversation.committed + self.conversation.path, self.conversation.version)
+        return Forward(self._next, self.conversation.committed + self.conversation.path)
 
-    def drafted(self, forward: Forward, choice: Choice, begin: float, now: float) -> bool:
-        """A forward is done. Whether its token is on the path: the path may be gone by now."""
-        self.flight.drafted(now - begin, now)
-        if not self.conversation.draft(choice.token, forward.version):
-            return False
-        self._choices.append(choice)
-        self._chances.append(self.calibration.chance(choice))
-        return True
+    def drafted(self, forward: Forward, choices: Sequence[Choice], begin: float, now: float) -> int:
+        """A forward is done. How many of its tokens are of no use: what they were for is gone by now."""
+        self.flight.drafted(now - begin, now, len(choices))
+        return sum(not self._grown(text, choice) for text, choice in zip(forward.texts, choices, strict=True))
+
+    def _grown(self, text: list[int], choice: Choice) -> bool:
+        conversation, chance = self.conversation, self.calibration.chance(choice)
+        if text == conversation.committed + conversation.path and conversation.room > 0:
+            conversation.draft(choice.token, conversation.version)
+            self._choices.append(choice)
+            self._chances.append(chance)
+            return True
+        branch = conversation.grow(text, choice.token)
+        for limb in self._limbs:
+            if limb.branch is branch:
+                limb.choices.append(choice)
+                limb.chances.append(chance)
+        return branch is not None
 
     def said(self, now: float) -> None:
         """Drafted tokens were handed over."""
         self.said_at = now
 
-    def heard(self, commit: Commit, now: float) -> int:
-        """Take a commit, and learn. How many drafted tokens are thrown away. Raises OutOfStep."""
+    def heard(self, commit: Commit, now: float) -> Taken:
+        """Take a commit, and learn. Raises OutOfStep."""
         conversation = self.conversation
+        if commit.start != len(conversation.committed) or not commit.ids:
+            return Taken(conversation.hear(commit), corrected=False, foreseen=False)
         stood = agreement(conversation.path, commit.ids)
-        known = len(commit.ids) > 0 and commit.start == len(conversation.committed)
         decided = self._choices[: min(stood + 1, len(commit.ids))]
+        branch = conversation.foreseen(commit.ids)
         dropped = conversation.hear(commit)
-        if known:
-            for number, choice in enumerate(decided):
-                self.calibration.saw(choice, stood=number < stood)
-            self.policy.learn(Lesson(decided, min(stood, len(decided)), stood == len(self._choices) < len(commit.ids)))
-            self.heard_at = now
-        gone = len(self._choices) - len(conversation.path)
-        del self._choices[:gone], self._chances[:gone]
-        return dropped
+        for number, choice in enumerate(decided):
+            self.calibration.saw(choice, stood=number < stood)
+        corrected = len(decided) > stood
+        if corrected:
+            self.calibration.corrected(decided[stood], commit.ids[stood])
+        self.policy.learn(Lesson(decided, min(stood, len(decided)), stood == len(self._choices) < len(commit.ids)))
+        self.heard_at = now
+        self._follow(branch, len(commit.ids) - stood - 1)
+        return Taken(dropped, corrected, branch is not None)
+
+    def _follow(self, branch: Branch | None, behind: int) -> None:
+        """Keep what belongs to the path and the branches as they are now. `branch` is the path now, from there on."""
+        for limb in self._limbs:
+            if limb.branch is branch:
+                self._choices, self._chances = limb.choices[behind:], limb.chances[behind:]
+        if branch is None:
+            gone = len(self._choices) - len(self.conversation.path)
+            del self._choices[:gone], self._chances[:gone]
+        self._limbs = [limb for limb in self._limbs if limb.branch in self.conversation.branches]
+
+    def _planned(self, move: Move, view: View, longest: int) -> Move:
+        """The move, with what the next forward is for: the path, branches that ride along, or branches alone.
+
+        `longest`: how many tokens the answer has a place for.
+        """
+        conversation = self.conversation
+        trunk = (conversation.committed + conversation.path,) if move is Move.DRAFT else ()
+        self._next = trunk
+        if self.branching and move in (Move.DRAFT, Move.WAIT) and self._choices:
+            riding = self._riding(view, RIDES + 1 - len(trunk), min(longest, conversation.window))
+            self._next += tuple(conversation.text_of(limb.branch) for limb in riding)
+        return Move.DRAFT if self._next else move
+
+    def _riding(self, view: View, count: int, longest: int) -> list[Limb]:
+        """The branches that the next forward goes on with: those that are worth the time they take."""
+        trunk = Trunk(self._choices, self._chances, self.calibration.second, longest)
+        alone = count > RIDES
+        best = trunk.best(self._limbs, count, self.flight.ride)
+        if alone and best and in_the_way(view, sum(trunk.chance(limb) for limb in best)):
+            return []
+        for limb in best:
+            if limb not in self._limbs:
+                limb.branch = self.conversation.branch(limb.branch.at, limb.branch.other)
+                self._limbs.append(limb)
+        return best
 
     def _view(self, room: int, now: float) -> View:
         flight = self.flight

@@ -7,6 +7,7 @@ owns the model. It does not know the conversation or the wire.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -16,8 +17,25 @@ from device_client.reduce import Asked, Reducer
 from shared.speculation.coupled import Choice, Chooser
 from shared.speculation.messages import agreement
 from shared.speculation.request import Message, SamplingParameters
-from shared.vlm.port import Decoder, Vlm
-from shared.vlm.single import extend, prefill
+from shared.vlm.port import Block, Decoder, Vlm
+from shared.vlm.single import prefill
+
+MOST_SEQUENCES = 6  # the path, branches that one forward takes, and one that was left
+
+
+@dataclass(eq=False)
+class _Sequence:
+    """A decoder and the output tokens that it holds."""
+
+    decoder: Decoder
+    ids: list[int]
+
+    def keep(self, length: int) -> None:
+        self.decoder.truncate(length)
+        del self.ids[length:]
+
+    def fork(self) -> _Sequence:
+        return _Sequence(self.decoder.fork(), list(self.ids))
 
 
 def _nobody(stage: str) -> None:
@@ -38,15 +56,15 @@ class Drafter:
         self._vlm = vlm
         begins("prompt")
         self._prompt = vlm.prepare(messages, images)
-        self._held: list[int] = []
-        self._decoder: Decoder
+        decoder: Decoder
         if reducer is None:
             begins("vision tower")
             visual = vlm.see(self._prompt)
             begins("draft prefill")
-            self._decoder, rows = prefill(vlm, self._prompt, visual)
+            decoder, rows = prefill(vlm, self._prompt, visual)
         else:
-            self._decoder, rows, _ = reducer.prefill(Asked(vlm, self._prompt, messages, images), begins)
+            decoder, rows, _ = reducer.prefill(Asked(vlm, self._prompt, messages, images), begins)
+        self._sequences = [_Sequence(decoder, [])]  # last used first; more than one where branches are drafted
         self._first_row: Tensor = rows[-1]
         self._chooser: Chooser | None = None
         begins("")
@@ -66,11 +84,16 @@ class Drafter:
 
     def next(self, text: Sequence[int]) -> int:
         """The token after output tokens `text`. What the cache lacks of them is taken in one block."""
-        return self._follows.choose(self._row_after(text), text)
+        return self._follows.choose(self._rows_after([text], text)[0], text)
 
     def weigh(self, text: Sequence[int]) -> Choice:
         """The same token, and how sure the model is of it."""
-        return self._follows.weigh(self._row_after(text), text)
+        return self._follows.weigh(self._rows_after([text], text)[0], text)
+
+    def weigh_all(self, texts: Sequence[Sequence[int]], path: Sequence[int]) -> list[Choice]:
+        """The same after each of `texts`, in one forward. What is held of `path` stays held."""
+        rows = self._rows_after(texts, path)
+        return [self._follows.weigh(row, text) for row, text in zip(rows, texts, strict=True)]
 
     @property
     def _follows(self) -> Chooser:
@@ -78,17 +101,30 @@ class Drafter:
             raise ValueError("follow comes before next")
         return self._chooser
 
-    def _row_after(self, text: Sequence[int]) -> Tensor:  # [rows]
-        if not text:
-            self._keep(0)
-            return self._first_row
-        agreeing = agreement(self._held, text)
-        self._keep(min(agreeing, len(text) - 1))  # the row after the last token comes from taking it
-        missing = list(text[len(self._held) :])
-        rows = extend(self._vlm, self._decoder, missing)
-        self._held += missing
-        return rows[-1]
+    def _rows_after(self, texts: Sequence[Sequence[int]], path: Sequence[int]) -> list[Tensor]:  # each [rows]
+        """The row after the last token of a text comes from taking that token; that of no text is the prompt's."""
+        used: list[_Sequence] = []
+        blocks: list[Block] = []
+        for text in filter(None, texts):
+            sequence, missing = self._sequence(text, path, used)
+            used.append(sequence)
+            blocks.append(Block(sequence.decoder, ids=missing))
+        rows = iter(self._vlm.step(blocks))
+        for sequence, block in zip(used, blocks, strict=True):
+            sequence.ids += block.ids
+        self._sequences = [*used, *(each for each in self._sequences if each not in used)][:MOST_SEQUENCES]
+        return [next(rows)[-1] if text else self._first_row for text in texts]
 
-    def _keep(self, length: int) -> None:
-        self._decoder.truncate(length)
-        del self._held[length:]
+    def _sequence(
+        self, text: Sequence[int], path: Sequence[int], used: Sequence[_Sequence]
+    ) -> tuple[_Sequence, list[int]]:
+        """A sequence that holds of `text` as much as any does, nothing else, and not the last token; and what it lacks.
+
+        The one there is, if nobody else needs it: no other text of the forward, and not the path.
+        """
+        best = max(self._sequences, key=lambda each: agreement(each.ids, text))
+        agreeing = min(agreement(best.ids, text), len(text) - 1)
+        needed = best in used or (text != path and agreement(best.ids, path) > agreeing)
+        sequence = best.fork() if needed else best
+        sequence.keep(agreeing)
+        return sequence, list(text[agreeing:])

@@ -15,11 +15,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from device_client.draft.policy import WORDS_A_STEP, Handing, Lesson, Move, View, handed
+from device_client.draft.policy import WORDS_A_STEP, Handing, Lesson, Move, View, handed, in_the_way
 
 PROBE_AFTER = 32  # commits without a draft, after which one path is drafted all the same; doubles to
 PROBE_AT_MOST = 256
-_OVERDUE = 0.25  # of a beat: how soon a commit is taken to come that should have come already
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class Marginal:
         gain = self._gain(view, chance)
         if gain <= 0 and not view.path and self._due_for_a_probe():
             self._probing = True
-        more = self._probing or (gain > 0 and not self._in_the_way(view, chance))
+        more = self._probing or (gain > 0 and not (view.path and in_the_way(view, chance)))
         if not more and not view.path and view.room > 0 and gain <= 0:
             return Move.QUIET
         return handed(view, more=more, words=self._prices.words)
@@ -99,21 +98,6 @@ class Marginal:
             net -= price + self._prices.wasted * (1 - chance) * beat
             best = max(best, net)
         return best
-
-    def _in_the_way(self, view: View, chance: float) -> bool:
-        """Whether a correction will likely come while the forward runs: it would have to wait for its end.
-
-        To wait costs the device the time until the commit, if the path stands; not to wait the time after it, if not.
-        """
-        known = view.times.known
-        assert known is not None
-        draft, beat, _ = known
-        if not view.path:
-            return False
-        due = view.heard_at + beat - view.now
-        if due <= 0:
-            due = _OVERDUE * beat
-        return due < draft and chance * due < (1 - chance) * (draft - due)
 
     def _held(self, view: View) -> Move:
         """On while the chance of the next token, of the tokens expected, exceeds its share of the round's time."""

@@ -122,3 +122,20 @@ def handed(view: View, *, more: bool, words: int = WORDS_A_STEP) -> Move:
             if more:
                 return Move.DRAFT
             return Move.SEND if view.unsent else Move.WAIT
+
+
+_OVERDUE = 0.25  # of a beat: how soon a commit is taken to come that should have come already
+
+
+def in_the_way(view: View, chance: float) -> bool:
+    """Whether a forward that is of use with this `chance` would keep a correction waiting that is about to come.
+
+    To wait costs the device the time until the commit, if the forward is of use; not to wait the time after it, if not.
+    """
+    if view.times.known is None:
+        return False
+    draft, beat, _ = view.times.known
+    due = view.heard_at + beat - view.now
+    if due <= 0:
+        due = _OVERDUE * beat
+    return due < draft and chance * due < (1 - chance) * (draft - due)

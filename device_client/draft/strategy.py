@@ -13,11 +13,15 @@ from shared.speculation.messages import Pace
 
 @dataclass(frozen=True)
 class Strategy:
-    """`prefer` sets the prices of `marginal`. `lockstep`: draft, send, wait for the commit."""
+    """`prefer` sets the prices of `marginal`. `lockstep`: draft, send, wait for the commit.
+
+    `branching`: draft from likely corrections too.
+    """
 
     policy: PolicyName = "marginal"
     prefer: Preference = "speed"
     lockstep: bool = False
+    branching: bool = True
 
     def begin(self, window: int) -> Policy:
         """A policy for one answer."""

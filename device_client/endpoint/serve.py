@@ -18,6 +18,7 @@ from device_client.client import Client as Asker
 from device_client.config import DeviceConfig
 from device_client.endpoint.app import Endpoint
 from device_client.endpoint.config import EndpointConfig
+from shared import logs
 from shared.errors import CovspecError, InvalidValue, Unavailable
 from shared.vlm.port import Vlm
 from shared.vlm.threads import pin_process, resolve_threads
@@ -38,7 +39,7 @@ def serve_on(config: DeviceConfig, endpoint: EndpointConfig) -> int:
     """Load the draft and serve; the exit code. Raises InvalidValue, ModelError, Unavailable."""
     if config.fallback == "local":
         raise InvalidValue("fallback", config.fallback, "the endpoint answers with the target or not at all")
-    logging.basicConfig(level=endpoint.log_level.upper(), format="device-client: %(message)s")
+    logs.set_up(endpoint.log_level, config.log_format, "device-client: ")
     for library in ("httpx", "asyncio", "uvicorn"):
         logging.getLogger(library).setLevel(logging.WARNING)
     log.info("loading the draft %s", config.draft)

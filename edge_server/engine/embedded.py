@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from PIL import Image
 from torch import Tensor
 
 from edge_server.engine.batch import Batch, Batching
@@ -30,8 +31,11 @@ from edge_server.engine.session import Session, Work
 from edge_server.engine.sights import Sights
 from edge_server.engine.turns import Ready, Turns
 from shared.errors import EngineFailure, Unavailable
+from shared.logs import about
 from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Rule
+from shared.speculation.request import Message, Picture, Text
 from shared.vlm.port import ModelInfo, Vlm
+from shared.vlm.single import extend, prefill
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -89,6 +93,13 @@ class EmbeddedEngine:
         except BaseException:
             self._inbox.end(self._close)
             raise
+
+    async def warm_up(self) -> None:
+        """Answer a question once, so that the first real one does not wait for what a model does once only.
+
+        And so that a model that cannot answer is found now. It leaves no trace. Raises EngineFailure.
+        """
+        await self.ask(self._answer_once)
 
     async def stop(self) -> None:
         """End the thread after the step that runs, and every session with it."""
@@ -198,7 +209,7 @@ class EmbeddedEngine:
         try:
             yield
         except Exception as broken:
-            log.exception("an answer failed")
+            log.exception("an answer failed", extra=about(session.request.name))
             if session in self._turns.sessions:
                 self._turns.sessions.remove(session)
             session.fail(EngineFailure(f"the engine failed: {type(broken).__name__}"))
@@ -218,6 +229,13 @@ class EmbeddedEngine:
 
     def _load_model(self) -> None:
         self._vlm = self._load()
+
+    def _answer_once(self) -> None:
+        assert self._vlm is not None
+        message = Message("user", (Picture(0), Text("Hello.")))
+        prompt = self._vlm.prepare((message,), (Image.new("RGB", (64, 64), "gray"),))
+        decoder, rows = prefill(self._vlm, prompt, self._vlm.see(prompt))
+        extend(self._vlm, decoder, [int(rows[-1].argmax())])
 
     def _close(self) -> None:
         self._closing = True

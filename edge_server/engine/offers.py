@@ -69,6 +69,11 @@ class Offers:
             return self._conversation.may_step(pace)
 
     @property
+    def begun(self) -> bool:
+        """Whether a step has committed anything: the prompt has been taken."""
+        return self._commits > 0
+
+    @property
     def has_room(self) -> bool:
         """Whether a step may commit more than the device has acknowledged."""
         with self._lock:

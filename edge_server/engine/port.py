@@ -26,7 +26,7 @@ class Request:
 
     `digests`: one for each image, by which an engine may know it again for the same `tenant`; () if it is not to.
     `log_probabilities`: commits are to have them. `trace`: the news are to tell when what was done. `judging`: how the
-    device's proposals are judged.
+    device's proposals are judged. `name`: of the answer, for the log.
     """
 
     messages: tuple[Message, ...]
@@ -40,6 +40,7 @@ class Request:
     tenant: str = ""
     trace: bool = False
     judging: Judging = COUPLED
+    name: str = ""
 
 
 @dataclass(frozen=True)

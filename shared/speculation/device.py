@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.errors import OutOfStep
+from shared.speculation.branches import Branch, followed, held, moved_up
 from shared.speculation.claims import marked
 from shared.speculation.laws import DraftLaw
 from shared.speculation.messages import Claim, Commit, Propose, agreement
@@ -56,13 +57,14 @@ class DeviceConversation:
     def __init__(self, window: int, committed: Sequence[int] = (), rest: int = 0) -> None:
         self.committed = list(committed)
         self.path: list[int] = []
+        self.branches: list[Branch] = []
         self.version = 0
         self.admitted: int | None = None
         self.refused: DraftLaw | None = None
         self._marks: list[Mark] = []  # one for each of the path, none in a plain session
         self._closed = self._told_closed = False  # nothing is drafted behind the path until it is judged
         self._asked = False  # for the whole row, to draw the correction from
-        self._window = window
+        self.window = window
         self._rest = rest
         self._rested = rest
         self._sent = 0
@@ -71,7 +73,7 @@ class DeviceConversation:
     @property
     def room(self) -> int:
         """How many ids more may be drafted now."""
-        return self._window - len(self.path)
+        return self.window - len(self.path)
 
     @property
     def sent(self) -> int:
@@ -92,10 +94,12 @@ class DeviceConversation:
             return 0
         if self.admitted == 0 and not self.path and self._rested < self._rest:
             return 0
-        return reach(self._window, self.admitted, in_flight) - len(self.path)
+        return reach(self.window, self.admitted, in_flight) - len(self.path)
 
     def hear(self, commit: Commit) -> int:
-        """Take a commit. How many ids of the path were wrong or followed a wrong one, and are thrown away.
+        """Take a commit. How many ids of path and branches have no place in the text now, and are thrown away.
+
+        If it strays from the path as a branch does, what the branch holds beyond it is the path.
 
         Raises OutOfStep if the commit does not follow what was committed before.
         """
@@ -108,12 +112,48 @@ class DeviceConversation:
         if agreeing < count:
             if self.path:
                 self._rested = 0
-            return self._drop() - agreeing
+            branch, behind = self.foreseen(commit.ids), count - agreeing - 1
+            dropped = self._drop() - agreeing
+            if branch is not None:
+                self.path = branch.ids[behind:]
+                dropped -= len(branch.ids)
+            return dropped
         self.path = self.path[count:]
+        branched = held(self.branches)
+        self.branches = moved_up(self.branches, count)
+        branched -= held(self.branches)
         self._marks = self._marks[count:]
         self._sent = max(0, self._sent - count)
         self._closed = self._closed and bool(self.path)
-        return 0 if commit.residual is None else self._refuse()
+        return branched + (0 if commit.residual is None else self._refuse())
+
+    def foreseen(self, ids: Sequence[int]) -> Branch | None:
+        """The branch whose rest will be the path when `ids` are committed; None if the text goes no branch's way."""
+        return None if self._marks else followed(self.branches, self.path, ids)
+
+    def branch(self, at: int, other: int) -> Branch:
+        """A branch that strays at this place of the path by this token; the same one if it is there already."""
+        if not 0 <= at < len(self.path) or self.path[at] == other:
+            raise ValueError(f"{other} at {at} does not stray from a path of {len(self.path)} tokens")
+        for branch in self.branches:
+            if (branch.at, branch.other) == (at, other):
+                return branch
+        self.branches.append(Branch(at, other))
+        return self.branches[-1]
+
+    def text_of(self, branch: Branch) -> list[int]:
+        """All output tokens of a branch, the committed ones included."""
+        return [*self.committed, *self.path[: branch.at], branch.other, *branch.ids]
+
+    def grow(self, text: Sequence[int], token: int) -> Branch | None:
+        """Put `token` at the end of the branch whose text is `text`. None if there is none, or if it is full."""
+        for branch in self.branches:
+            if len(self.committed) + branch.length == len(text) and self.text_of(branch) == text:
+                if branch.length >= self.window:
+                    return None
+                branch.ids.append(token)
+                return branch
+        return None
 
     def correct(self, token: int) -> None:
         """What takes the place of the proposal that was refused: the path begins with it."""
@@ -134,7 +174,7 @@ class DeviceConversation:
         if version != self.version:
             return False
         if self.room <= 0:
-            raise ValueError(f"the window of {self._window} is full")
+            raise ValueError(f"the window of {self.window} is full")
         self.path.append(token)
         if mark is not None:
             self._marks.append(mark)
@@ -166,9 +206,9 @@ class DeviceConversation:
         self.reconnect()
 
     def _drop(self) -> int:
-        """Throw the path away; how many ids it had."""
-        dropped = len(self.path)
-        self.path, self._marks = [], []
+        """Throw path and branches away; how many drafted ids they had."""
+        dropped = len(self.path) + held(self.branches)
+        self.path, self._marks, self.branches = [], [], []
         self._sent = 0
         self._closed = False
         self.version += 1

@@ -21,28 +21,47 @@ from shared.vlm import toy
 from shared.vlm.families import FAMILIES
 from shared.vlm.family import Family
 from shared.vlm.hub_vlm import HubVlm
+from shared.vlm.int8 import to_int8
 from shared.vlm.parts import Parts
 from shared.vlm.port import Vlm
+from shared.vlm.quantization import loading
+from shared.vlm.trial import fastest
 
 DTYPES = MappingProxyType({"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16})
+
+INT8, AUTO = "int8", "auto"
+TRIED = ("float32", "bfloat16", INT8)
 
 # Their state after a token is one sum over all tokens before it: a rejected proposal cannot be taken out again.
 _RECURRENT = ("qwen3_5", "qwen3_next", "qwen4", "glm5_next", "lfm2", "mamba", "jamba", "bamba", "zamba", "falcon_h1")
 _ATTENTION = frozenset({"full_attention", "sliding_attention", "chunked_attention"})
 
 
-def load(name: str, dtype: str = "float32", device: str = "cpu") -> Vlm:
-    """The model called `name`, in evaluation mode. Raises ModelError, and InvalidValue for dtype, device and toys."""
+def load(name: str, dtype: str = "float32", device: str = "cpu", quantization: str = "") -> Vlm:
+    """The model called `name`, in evaluation mode. Raises ModelError, and InvalidValue for what was asked for.
+
+    `dtype`: one of DTYPES; int8 and auto are for drafts (`int8`, `trial`). `quantization`: see there.
+    """
     if name == "toy" or name.startswith("toy:"):
         return toy.named(name)
-    if dtype not in DTYPES:
-        raise InvalidValue("dtype", dtype, f"must be one of {', '.join(DTYPES)}")
+    if dtype == AUTO:
+        return fastest(lambda each: load(name, each, device, quantization), TRIED if device == "cpu" else TRIED[:2])[0]
+    if dtype not in (*DTYPES, INT8):
+        raise InvalidValue("dtype", dtype, f"must be one of {', '.join((*DTYPES, INT8, AUTO))}")
+    if dtype == INT8 and (device != "cpu" or quantization):
+        raise InvalidValue("dtype", dtype, "runs on a CPU, and there is no other quantisation beside it")
     _check_device(device)
     with _quiet():
         family = _family(name)
+        options = loading(quantization, _read_config(name), DTYPES.get(dtype, torch.float32), device)
+        model = _load_model(name, family.model_class, DTYPES.get(dtype, torch.float32), options)
+        if not options:  # else it is there already, and must not be moved
+            model = model.to(device)
+        if dtype == INT8:
+            to_int8(model)
         parts = Parts(
             name=Path(name).resolve().name if Path(name).is_dir() else name,  # nobody else is to learn of our folders
-            model=_load_model(name, family.model_class, DTYPES[dtype]).to(device),
+            model=model,
             tokenizer=_load_tokenizer(name),
             image_processor=_load_image_processor(name),
         )
@@ -89,12 +108,12 @@ def _read_config(name: str) -> Mapping[str, Any]:
     return config
 
 
-def _load_model(name: str, model_class: str, dtype: torch.dtype) -> Any:
+def _load_model(name: str, model_class: str, dtype: torch.dtype, options: Mapping[str, Any]) -> Any:
     import transformers  # as above
 
     with _or_model_error(name, "its weights cannot be loaded"):
         model, found = getattr(transformers, model_class).from_pretrained(
-            name, dtype=dtype, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True
+            name, dtype=dtype, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **options
         )
     # What does not fit or is not there transformers has drawn at random.
     if misfits := sorted(key for key, *_ in found["mismatched_keys"]):

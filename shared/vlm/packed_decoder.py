@@ -7,6 +7,7 @@ position `first_position + t`, whatever was kept of the prompt before it. It doe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -86,6 +87,14 @@ class PackedDecoder:
             raise ValueError(f"cannot truncate {self.length} tokens to {length}")
         if length < self.length:
             self.store.length = self._prompt_length + length
+
+    def fork(self) -> PackedDecoder:
+        """As the port says."""
+        if self._prompt is not None:
+            raise ValueError(f"a decoder whose prompt has {self.prompt_left} tokens left cannot be forked")
+        fork = copy(self)
+        fork.store = self.store.fork()
+        return fork
 
     def span(self, block: Block) -> Span:
         """What of a block enters the model now: with what waited before, without what waits still."""

@@ -88,6 +88,9 @@ class Decoder(Protocol):
     def truncate(self, length: int) -> None:
         """Forget the output tokens from `length` on, 0 <= length <= self.length."""
 
+    def fork(self) -> Decoder:
+        """Another decoder that holds the same, once the prompt is taken; from now on neither sees the other."""
+
 
 @dataclass(frozen=True)
 class Block:

@@ -17,6 +17,19 @@ class Store:
     def __init__(self) -> None:
         self.length = 0
         self._layers: dict[int, tuple[Tensor, Tensor]] = {}  # each [1, key/value heads, capacity, head dim]
+        self._lent: dict[int, int] = {}  # by layer: slots before this one are read by other stores too
+
+    def fork(self) -> Store:
+        """A store of its own that holds the same. What both hold is copied when one of them first writes over it.
+
+        The fork copies with its first write; this one goes on in place, behind what the fork can see.
+        """
+        fork = Store()
+        fork.length, fork._layers = self.length, dict(self._layers)
+        for layer, (keys, _) in self._layers.items():
+            fork._lent[layer] = keys.shape[2]
+            self._lent[layer] = max(self._lent.get(layer, 0), self.length)
+        return fork
 
     def write(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Put n tokens, each tensor [1, key/value heads, n, head dim]; all of the layer's, [0, length + n), come back.
@@ -25,9 +38,10 @@ class Store:
         """
         end = self.length + keys.shape[2]
         held = self._layers.get(layer)
-        if held is None or held[0].shape[2] < end:
+        if held is None or held[0].shape[2] < end or self.length < self._lent.get(layer, 0):
             held = (self._room(held and held[0], keys, end), self._room(held and held[1], values, end))
             self._layers[layer] = held
+            self._lent.pop(layer, None)
         for buffer, new in zip(held, (keys, values), strict=True):
             buffer.narrow(2, self.length, new.shape[2]).copy_(new)
         return held[0].narrow(2, 0, end), held[1].narrow(2, 0, end)

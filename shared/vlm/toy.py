@@ -11,6 +11,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -202,6 +203,14 @@ class ToyDecoder:
             raise ValueError(f"cannot truncate {self.length} tokens to {length}")
         del self._tokens[length:]
         del self._states[length + 1 :]
+
+    def fork(self) -> ToyDecoder:
+        """As the port says."""
+        if self.prompt_left:
+            raise ValueError(f"a decoder whose prompt has {self.prompt_left} tokens left cannot be forked")
+        fork = copy(self)
+        fork._states, fork._tokens = list(self._states), list(self._tokens)
+        return fork
 
     def take(self, block: Block) -> Tensor:
         """Hold the block. The rows that it yields."""

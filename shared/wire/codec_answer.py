@@ -128,12 +128,13 @@ def decode_finished(message: pb.Finished, limits: Limits) -> Finished:
 
 def encode_drain(drain: Drain) -> pb.Drain:
     """`drain`."""
-    return pb.Drain(seconds=drain.seconds)
+    return pb.Drain(seconds=drain.seconds, length=drain.length)
 
 
 def decode_drain(message: pb.Drain) -> Drain:
-    """How long streams stay open."""
-    return Drain(checks.position("drain.seconds", message.seconds))
+    """How long streams stay open, and how far the edge has come."""
+    length = checks.position("drain.length", message.length)
+    return Drain(checks.position("drain.seconds", message.seconds), length)
 
 
 def _decode_parents(message: pb.Propose, count: int) -> tuple[int, ...]:

@@ -107,9 +107,10 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """The edge goes away; open streams are cut after `seconds`."""
+    """The edge goes away; open streams are cut after `seconds`. It has committed `length` tokens of this answer."""
 
     seconds: int
+    length: int = 0
 
 
 @dataclass(frozen=True, slots=True)

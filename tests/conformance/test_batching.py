@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
+from copy import copy
 
 import torch
 from hypothesis import given, settings
@@ -57,6 +58,12 @@ class Life:
         self._rows = torch.cat([self._rows, rows])
         assert self.decoder.length == len(self._held)
 
+    def fork(self) -> Life:
+        """Another one that holds the same."""
+        twin = copy(self)
+        twin.decoder, twin._held = self.decoder.fork(), list(self._held)
+        return twin
+
     def truncate(self, share: float) -> None:
         """Keep that share of the output tokens held."""
         length = int(share * len(self._held))
@@ -86,6 +93,9 @@ def test_any_mix_of_sessions_is_each_of_them_alone(model: str, data: st.DataObje
         _step(vlm, stepping, [life.block(data.draw(st.integers(1, 40)), data.draw(blocks)) for life in stepping])
         for life in data.draw(st.lists(st.sampled_from(lives), unique=True), "truncated"):
             life.truncate(data.draw(st.floats(0.0, 1.0)))
+        begun = [life for life in lives if not life.decoder.prompt_left]
+        if begun and len(lives) < 10:
+            lives += [life.fork() for life in data.draw(st.lists(st.sampled_from(begun), max_size=2), "forked")]
     _step(vlm, lives, [life.block(10**6, [40, 41]) for life in lives])
     for life in lives:
         life.check()

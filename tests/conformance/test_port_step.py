@@ -99,3 +99,13 @@ class Foreign:
 
     def truncate(self, length: int) -> None:
         """Nothing to forget."""
+
+    def fork(self) -> Foreign:
+        """Another."""
+        return Foreign()
+
+
+def test_a_decoder_in_its_prompt_cannot_be_forked(vlm: Vlm) -> None:
+    prompt, visual = seen(vlm, [])
+    with pytest.raises(ValueError, match="left cannot be forked"):
+        vlm.begin(prompt, visual).fork()

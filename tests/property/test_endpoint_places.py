@@ -112,6 +112,25 @@ def test_a_choice_lets_few_others_pass(parallel: int, requests: list[int]) -> No
 
 def test_a_wish_for_many_does_not_hold_up_who_comes_next() -> None:
     assert order(1, [4, 1, 1])[:4] == [(2, 0), (2, 1), (3, 0), (2, 2)]
+    assert order(2, [3, 1, 1, 1]) == [(2, 0), (3, 0), (2, 1), (4, 0), (5, 0), (2, 2)]
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_leaves_while_being_called_gives_the_place_on(turns: int) -> None:
+    world = World(1)
+    for _ in range(3):
+        world.come(1)
+    await let_run()
+    world.leaves[1, 0].set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    world.tasks[2, 0].cancel()
+    world.leaves[2, 0].set()
+    await let_run()
+    assert world.served[-1] == (3, 0)
+    world.leaves[3, 0].set()
+    await asyncio.gather(*world.tasks.values(), return_exceptions=True)
+    assert (world.places.running, world.places.waiting) == (0, 0)
 
 
 def test_who_does_not_fit_is_told_when_to_come_again() -> None:

@@ -48,7 +48,8 @@ def setting(rng: random.Random, pace: Pace) -> Setting:
 def test_no_policy_changes_the_text_or_stops_it(policy: str, pace: Pace, lockstep: bool) -> None:
     rng, counts = random.Random(f"{policy}{pace}{lockstep}"), Counter[str]()
     for _ in range(RUNS):
-        run = PolicyRun(setting(rng, pace), policy=POLICIES[policy], lockstep=lockstep)
+        run = PolicyRun(setting(rng, pace), policy=POLICIES[policy], lockstep=lockstep, branching=rng.random() < 0.7)
         run.finish()
         counts.update(run.counts)
     assert {"cut", "lose", "resume", "end_step", "end_forward"} <= counts.keys()
+    assert counts["foreseen"] > 0 or policy == "a whim"

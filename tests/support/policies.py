@@ -35,6 +35,7 @@ class PolicyRun(Run):
 
     policy: Callable[[], Policy] | None = None  # None: a whim
     lockstep: bool = False
+    branching: bool = True
     now: float = 0.0
     awake: bool = True
     says_yield: bool = False
@@ -46,7 +47,9 @@ class PolicyRun(Run):
         waits = self.setting.pace is not Pace.EAGER
         handing = Handing.LOCKSTEP if self.lockstep else Handing.HOLD if waits else Handing.STREAM
         policy = self.policy() if self.policy is not None else Whim(self.rng.choice)
-        self.control = Control(DeviceConversation(self.setting.window, rest=self.setting.rest), policy, handing)
+        self.control = Control(
+            DeviceConversation(self.setting.window, rest=self.setting.rest), policy, handing, self.branching
+        )
         self.device = self.control.conversation
 
     def check(self) -> None:
@@ -54,6 +57,10 @@ class PolicyRun(Run):
         self.now += self.rng.expovariate(20)
         assert len(self.control._choices) == len(self.control._chances) == len(self.device.path)
         assert [choice.token for choice in self.control._choices] == self.device.path
+        for limb in self.control._limbs:
+            assert [choice.token for choice in limb.choices] == limb.branch.ids
+            assert limb.branch.at + 1 + len(limb.branch.ids) <= self.setting.window
+        assert [limb.branch for limb in self.control._limbs] == self.device.branches
 
     def _friendly_events(self) -> list[Callable[[], None]]:
         mine = (self.begin_draft, self.end_draft, self.send)
@@ -78,7 +85,7 @@ class PolicyRun(Run):
             self.say_yield(on=move is Move.QUIET and self.control.handing is not Handing.STREAM)
         match move:
             case Move.DRAFT:
-                assert self.device.room > 0
+                assert self.control.forward().texts
                 self.running, self.begun = self.control.forward(), self.now
             case Move.SEND:
                 assert self.device.sent < len(self.device.path)
@@ -101,10 +108,14 @@ class PolicyRun(Run):
 
     def end_forward(self) -> None:
         assert self.running is not None
-        text = self.running.text
-        sure = hashed(("sure", self.setting.seed), text, 100) / 10
-        choice = Choice(self.setting.draft(text), 1, sure, 1 / (1 + sure), sure / 10)
-        self.control.drafted(self.running, choice, self.begun, self.now)
+        choices = []
+        for text in self.running.texts:
+            sure = hashed(("sure", self.setting.seed), text, 100) / 10
+            token, target = self.setting.draft(text), self.setting.target(text)
+            foresees = target != token and hashed(("second", self.setting.seed), text, 2) == 0
+            second = target if foresees else 1 + token % 7
+            choices.append(Choice(token, second, sure, 1 / (1 + sure), sure / 10))
+        self.control.drafted(self.running, choices, self.begun, self.now)
         self.running = None
 
     def deliver_up(self) -> None:
@@ -119,7 +130,8 @@ class PolicyRun(Run):
     def take(self, commit: Commit) -> None:
         self.resuming = False
         self.control.flight.committed(commit, self.now)
-        self.control.heard(commit, self.now)
+        taken = self.control.heard(commit, self.now)
+        self.counts["foreseen"] = self.counts.get("foreseen", 0) + taken.foreseen
         self.awake = True
         if 2 * (len(self.device.committed) - self.device._told) >= self.setting.max_ahead:
             self.tell()

@@ -90,6 +90,11 @@ class RawStream:
         """Say that nothing more is sent."""
         await self._call.done_writing()
 
+    async def accepted(self) -> None:
+        """Wait until the edge has the stream."""
+        async with asyncio.timeout(_SECONDS):
+            await self._call.initial_metadata()
+
     def cancel(self) -> None:
         """Cut the stream."""
         self._call.cancel()

@@ -51,8 +51,9 @@ def toy_draft(agreement: float = 0.8, **changes: float) -> ToyVlm:
 async def edge(
     load: Callable[[], Vlm] = toy_target, observer: Observer | None = None, /, **changes: object
 ) -> AsyncIterator[EdgeServer]:
-    """An edge on a free port of loopback, whose steps `observer` is told of."""
-    config = replace(EdgeConfig(port=0, drain_seconds=0.2, reflection=False), **changes)  # type: ignore[arg-type]
+    """An edge on a free port of loopback, whose steps `observer` is told of. It makes no forward of its own."""
+    own = EdgeConfig(port=0, drain_seconds=0.2, reflection=False, warm_up=False)
+    config = replace(own, **changes)  # type: ignore[arg-type]
     async with EdgeServer(config, load, observer) as server:
         yield server
 

@@ -246,7 +246,7 @@ spans = st.integers(0, 64).flatmap(
 traceds = st.builds(Traced, st.lists(spans, max_size=3).map(tuple), ids, _us, _us)
 queueds = st.builds(Queued, st.integers(1, 2**31 - 1))
 from_edge: st.SearchStrategy[FromEdge] = st.one_of(
-    openeds(), helds, queueds, commits(), finisheds, st.builds(Drain, ids), st.just(Pong()), traceds
+    openeds(), helds, queueds, commits(), finisheds, st.builds(Drain, ids, ids), st.just(Pong()), traceds
 )
 
 limits = st.builds(

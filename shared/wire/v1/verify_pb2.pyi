@@ -398,10 +398,12 @@ class Span(_message.Message):
     def __init__(self, kind: _Optional[_Union[SpanKind, str]] = ..., begin_us: _Optional[int] = ..., duration_us: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., proposals: _Optional[int] = ..., stood: _Optional[int] = ...) -> None: ...
 
 class Drain(_message.Message):
-    __slots__ = ("seconds",)
+    __slots__ = ("seconds", "length")
     SECONDS_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
     seconds: int
-    def __init__(self, seconds: _Optional[int] = ...) -> None: ...
+    length: int
+    def __init__(self, seconds: _Optional[int] = ..., length: _Optional[int] = ...) -> None: ...
 
 class GetServerInfoRequest(_message.Message):
     __slots__ = ()

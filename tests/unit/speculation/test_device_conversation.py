@@ -203,3 +203,68 @@ def test_nobody_rests_who_is_looked_at() -> None:
 )
 def test_what_is_thrown_away_is_what_the_text_left_no_place_for(ids: tuple[int, ...], dropped: int) -> None:
     assert device(1, 2, 3).hear(Commit(0, ids)) == dropped
+
+
+def tree() -> DeviceConversation:
+    """A path of 1 2 3, sent, and a branch that says 8 for 2 and goes on with 5 6."""
+    conversation = device(1, 2, 3)
+    conversation.outgoing()
+    branch = conversation.branch(1, 8)
+    for token in (5, 6):
+        assert conversation.grow(conversation.text_of(branch), token) is branch
+    return conversation
+
+
+def test_a_correction_that_a_branch_foresaw_makes_its_rest_the_path() -> None:
+    conversation = tree()
+    assert conversation.hear(Commit(0, (1, 8))) == 2  # 2 and 3; the branch lives on
+    assert (conversation.path, conversation.branches, conversation.sent) == ([5, 6], [], 0)
+    assert conversation.outgoing() == Propose(2, 2, (5, 6))
+
+
+@pytest.mark.parametrize(
+    ("ids", "path", "dropped"),
+    [
+        ((1, 8, 5), [6], 2),
+        ((1, 8, 5, 6), [], 4),  # nothing of the branch is ahead
+        ((1, 8, 9), [], 4),
+        ((1, 9), [], 4),
+        ((8,), [], 5),
+        ((1, 2), [3], 2),  # the branch is behind the text
+        ((1, 2, 3, 4), [], 2),
+    ],
+)
+def test_a_branch_becomes_the_path_only_if_the_text_goes_its_way(
+    ids: tuple[int, ...], path: list[int], dropped: int
+) -> None:
+    conversation = tree()
+    held = len(conversation.path) + 2
+    assert conversation.hear(Commit(0, ids)) == dropped
+    assert conversation.path == path
+    assert conversation.branches == []
+    assert held >= dropped
+
+
+def test_a_branch_moves_up_with_the_path_it_strays_from() -> None:
+    conversation = tree()
+    conversation.hear(Commit(0, (1,)))
+    assert [(branch.at, branch.other, branch.ids) for branch in conversation.branches] == [(0, 8, [5, 6])]
+    conversation.hear(Commit(1, (8,)))
+    assert conversation.path == [5, 6]
+
+
+def test_a_branch_never_makes_a_path_longer_than_the_window() -> None:
+    conversation = tree()  # 1 8 5 6 are a window of 4
+    (branch,) = conversation.branches
+    assert conversation.grow(conversation.text_of(branch), 7) is None
+    assert branch.ids == [5, 6]
+
+
+def test_a_token_for_a_text_that_nothing_holds_grows_nothing() -> None:
+    assert tree().grow([1, 9, 5], 6) is None
+
+
+@pytest.mark.parametrize(("at", "other"), [(3, 9), (1, 2), (-1, 9)])
+def test_a_branch_strays_from_the_path(at: int, other: int) -> None:
+    with pytest.raises(ValueError, match="does not stray"):
+        tree().branch(at, other)

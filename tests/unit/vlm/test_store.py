@@ -59,3 +59,21 @@ def test_growing_between_two_layers_loses_nothing() -> None:
         keys, values = store.write(layer, *states(60, 2))
         assert (keys == states(0, 62)[0]).all()
         assert (values == states(0, 62)[1]).all()
+
+
+def test_a_fork_and_its_source_do_not_see_each_other_and_the_source_copies_nothing() -> None:
+    store = Store()
+    store.write(0, *states(0, 5))
+    store.length = 5
+    before, _ = store.write(0, *states(5, 1))
+    fork = store.fork()
+    theirs, _ = fork.write(0, *states(90, 2))
+    mine, _ = store.write(0, *states(5, 2))
+    assert mine.data_ptr() == before.data_ptr()
+    assert theirs[0, 0, :, 0].tolist() == [0, 1, 2, 3, 4, 90, 91]
+    assert mine[0, 0, :, 0].tolist() == [0, 1, 2, 3, 4, 5, 6]
+    other = store.fork()
+    store.length = 2
+    store.write(0, *states(70, 1))
+    seen, _ = other.write(0, *states(5, 1))
+    assert seen[0, 0, :, 0].tolist() == [0, 1, 2, 3, 4, 5]

@@ -159,7 +159,7 @@ RESPONSES: list[tuple[FromEdge, str]] = [
     (Finished(FinishReason.LENGTH, 5), "finished { reason: FINISH_REASON_LENGTH length: 5 }"),
     (Finished(FinishReason.CANCELLED, 0), "finished { reason: FINISH_REASON_CANCELLED }"),
     (Queued(3), "queued { place: 3 }"),
-    (Drain(30), "drain { seconds: 30 }"),
+    (Drain(30, 12), "drain { seconds: 30 length: 12 }"),
     (Pong(), "pong {}"),
     (
         Traced((Span(SpanKind.STEP, 5, 6, 7, 8, 4), Span(SpanKind.SEE, 0, 0), Span(SpanKind.CHOOSE, 1, 2)), 3, 4, 9),

@@ -76,3 +76,35 @@ def test_room_is_what_the_context_leaves() -> None:
 def test_next_before_follow_is_a_bug() -> None:
     with pytest.raises(ValueError, match="follow comes before next"):
         Drafter(DRAFT, MESSAGES, ()).next([])
+
+
+LIVES = st.lists(
+    st.tuples(st.integers(0, 12), st.lists(st.lists(st.integers(2, 255), max_size=4), max_size=4)), max_size=8
+)
+
+
+@settings(deadline=None)  # a busy machine is no error
+@given(LIVES)
+def test_many_texts_in_one_forward_are_each_of_them_alone(lives: list[tuple[int, list[list[int]]]]) -> None:
+    one, path = drafter(), list[int]()
+    for kept, ends in lives:
+        path = [*path[:kept], 7]
+        texts = [path, *(path[: len(path) // 2] + end for end in ends)]
+        chosen = one.weigh_all(texts, path)
+        assert chosen == [drafter().weigh(text) for text in texts]
+        path = texts[len(ends) // 2]
+
+
+def test_a_branch_takes_nothing_of_the_path_from_the_cache() -> None:
+    steps = list[float]()
+    draft = ToyVlm("draft", seed=1, agreement=0.8, token_seconds=1.0, sleep=steps.append)
+    one = Drafter(draft, MESSAGES, ())
+    one.follow(WARM, 256, {IMAGE})
+    path = [7, 8, 9, 10, 11, 12]
+    one.weigh(path)
+    del steps[:]
+    one.weigh_all([path, [7, 8, 20]], path)
+    one.weigh_all([[7, 8, 20, 21]], path)
+    one.weigh([*path, 13])
+    one.weigh([7, 8, 20, 21, 22])
+    assert steps == [2.0, 1.0, 1.0, 1.0]  # tokens that a forward took: each of them once
