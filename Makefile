@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 # torch is installed by pip first and pinned: other ways of asking bring a build for GPUs that weighs gigabytes.
 TORCH := torch==2.13.0
 
-.PHONY: help demo test check lint types layers proto certs format clean
+.PHONY: help demo test check lint types layers proto env certs format clean
 
 help:
 	@echo "make demo    an edge and a device on this machine answer a question about a picture"
 	@echo "make test    lint, types, import layers and all tests: what CI runs"
 	@echo "make format  let ruff put the code into shape"
 	@echo "make proto   generate the gRPC stubs from protos/"
+	@echo "make env     write deploy/.env.example: every option of today"
 	@echo "make certs   certificates and a token for a home lab, in certs/ (NAMES='edge.lan 192.168.1.5')"
 	@echo "make clean   remove the environment and all caches"
 
@@ -60,6 +61,9 @@ format: $(VENV)/ready-dev
 proto: $(VENV)/ready-dev
 	$(BIN)/python -m grpc_tools.protoc -Ishared/wire/v1=protos/covspec/v1 \
 		--python_out=. --pyi_out=. --grpc_python_out=. protos/covspec/v1/verify.proto
+
+env: $(VENV)/ready
+	$(BIN)/python -m deploy.env_example > deploy/.env.example
 
 NAMES ?= localhost 127.0.0.1
 certs: $(VENV)/ready

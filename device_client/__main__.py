@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from device_client.config import STDIN, DeviceConfig, PictureOptions, SamplingOptions, ShowOptions
 from device_client.endpoint.config import EndpointConfig
+from device_client.presets import PRESETS
 from shared.command_line import run
 from shared.errors import InvalidValue
 
@@ -163,7 +164,8 @@ def see(
 
 def main() -> None:
     """The entry point."""
-    sys.exit(run(app, "COVSPEC_DEVICE_", _without_dash(sys.argv[1:])))
+    presets = {str(name): settings for name, settings in PRESETS.items()}
+    sys.exit(run(app, "COVSPEC_DEVICE_", _without_dash(sys.argv[1:]), presets))
 
 
 def _without_dash(arguments: list[str]) -> list[str]:

@@ -23,8 +23,9 @@ from device_client.session import Away, EdgeSession
 from shared.errors import OutOfStep, Unsupported
 from shared.logs import facts
 from shared.speculation.ending import TextStream
-from shared.speculation.messages import Commit, Finished, FinishReason
+from shared.speculation.messages import Commit, Finished, FinishReason, ResidualRow
 from shared.speculation.request import Message, SamplingParameters, SamplingWish
+from shared.speculation.residual import corrected
 from shared.wire.codec import FromEdge
 from shared.wire.handshake import Opened, Queued
 
@@ -164,6 +165,8 @@ class Answer:
             raise Unsupported("this edge sends no log-probabilities; ask without them")
         self.log_probabilities += commit.log_probabilities
         self._session.recorder.taken(self._control.heard(commit, monotonic()))
+        if commit.residual is not None:
+            self._correct(commit.residual)
         if any(token >= self._draft.vlm.info.rows for token in commit.ids):
             self._ahead.stop("the target said a token that the draft does not know")
         self._ahead.committed()
@@ -171,6 +174,19 @@ class Answer:
             self._unread.append(token)
             if text := self._text.push(token):
                 yield self._piece(text, source)
+
+    def _correct(self, row: ResidualRow) -> None:
+        """Draw what takes the place of a rejected proposal, or ask for more of the row."""
+        conversation, opened = self._conversation, self._session.opened
+        if conversation.refused is None or opened is None:
+            return
+        position = len(conversation.committed)
+        token = corrected(row, conversation.refused, opened.sampling.seed, position)
+        if token is not None:
+            self._control.correct(token)
+            self._session.recorder.redrawn += 1
+        if token is None or self._ahead.over:
+            self._session.propose(conversation)
 
     def _piece(self, text: str, source: Source) -> Piece:
         ids = tuple(self._unread)

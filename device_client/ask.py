@@ -86,6 +86,9 @@ async def show_answer(
 ) -> None:
     """Ask, and show what comes; `said` gets its text piece by piece. Raises what ends the answer early."""
     provisional = ""
+    if config.alone:
+        await _show_local(question, client, screen, said)
+        return
     try:
         answer = await _reach(client, question, config, trace)
         screen.legend()
@@ -107,7 +110,7 @@ async def show_answer(
         screen.note(str(refused))
         if said:
             screen.note("the edge did not come back: the rest is the draft's own")
-            screen.end_alone("".join(said), provisional)
+            screen.end_alone("".join(said), provisional, answer.figures().loss)
             return
         screen.note("the draft answers alone, less well than the target would")
         await _show_local(question, client, screen, said)

@@ -22,6 +22,8 @@ from device_client.config import DeviceConfig
 from device_client.draft.ahead import DraftModel
 from device_client.draft.calibration import Calibration
 from device_client.draft.control import Control
+from device_client.draft.drawing import Drawing
+from device_client.draft.gate import Gate
 from device_client.draft.strategy import Strategy
 from device_client.figures import Recorder
 from device_client.link import server_info
@@ -29,9 +31,9 @@ from device_client.prune.wish import parse_budget, parse_choice
 from device_client.reduce import Reducer
 from device_client.session import EdgeSession, Route
 from device_client.trace.trace import Trace
-from shared.errors import InvalidValue, Unavailable
+from shared.errors import InvalidValue, Unavailable, Unsupported
 from shared.speculation.device import REST, DeviceConversation
-from shared.speculation.messages import Pace
+from shared.speculation.messages import Evidence, Judging, Pace, Rule
 from shared.speculation.prints import fit
 from shared.speculation.request import ImageReference
 from shared.vlm.port import Vlm
@@ -79,6 +81,14 @@ class Client:
                 raise self._access.explained(failed) from None
         return self._info
 
+    def _dial(self) -> grpc.aio.Channel:
+        """A new channel for a stream that broke. The next answer gets one too: the old one may be dead unnoticed.
+
+        That is closed when the last answer that uses it lets go of it.
+        """
+        self._channel = self._access.channel()
+        return self._access.channel()
+
     async def forward(self, job: Callable[..., Value], *arguments: object) -> Value:
         """What `job` returns on the draft's own thread."""
         return await asyncio.get_running_loop().run_in_executor(self.thread, job, *arguments)
@@ -101,7 +111,9 @@ class Client:
         if config.window > info.limits.max_window:
             raise InvalidValue("window", config.window, f"the edge's limit is {info.limits.max_window}")
         pace = Pace(config.pace)
-        profile = DeviceProfile(vocabulary, config.window, pace, client=f"covspec device-client {version('covspec')}")
+        drawing = self._drawing(info)
+        named = f"covspec device-client {version('covspec')}"
+        profile = DeviceProfile(vocabulary, config.window, pace, drawing.judging, client=named)
         references = tuple(ImageReference.of(data) for data in question.encoded)
         opening = Open(
             question.messages,
@@ -116,24 +128,38 @@ class Client:
         resume = config.fallback != "error"
         route = Route(
             self._channel,
-            self._access.channel,
+            self._dial,
             config.reconnect_seconds,
             random.random,
             request,
             metadata,
             resume=resume,
         )
-        recorder = Recorder(begin, trace=trace)
+        recorder = Recorder(begin, trace=trace, lossy=0 if drawing.judging.lossy else None)
         session = EdgeSession(opening, question.encoded, info, route, recorder)
         strategy, window = Strategy(config.policy, config.prefer, config.lockstep, config.branches), config.window
         control = Control(
-            DeviceConversation(window, rest=REST if pace is Pace.EAGER else 0),
+            DeviceConversation(window, rest=REST if pace is Pace.EAGER else 0, judging=drawing.judging),
             strategy.begin(window),
             strategy.handing(pace),
-            strategy.branching,
+            strategy.branching and drawing.judging.plain,
             self._calibration,
             recorder.flight,
+            closes=config.lockstep and config.bonus and drawing.judging.rule is Rule.REJECTION,
         )
         alone = config.fallback == "local"
-        model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, self._reducer)
+        model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, self._reducer, drawing)
         return Answer(question, session, model, control)
+
+    def _drawing(self, info: ServerInfo) -> Drawing:
+        """How tokens are chosen and judged. Raises Unsupported for what the edge does not offer."""
+        config = self._config
+        if not config.drafting:
+            return Drawing()
+        judging = Judging(Rule(config.rule), Evidence(config.evidence), lossy=config.gate is not None)
+        if judging.rule not in info.rules:
+            raise Unsupported(f"the edge does not offer the rule {config.rule}")
+        if judging.lossy and not info.lossy:
+            raise Unsupported("the edge compares every token: --gate needs one that runs with --allow-lossy")
+        gate = None if config.gate is None else Gate(config.gate_rule, config.gate)
+        return Drawing(judging, gate)

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from device_client.draft.names import PolicyName, Preference
+from device_client.draft.names import GateRule, PolicyName, Preference
+from device_client.presets import PresetName
 from device_client.prune.wish import parse_budget, parse_choice
 from shared.errors import InvalidValue
 from shared.loopback import is_loopback
@@ -48,6 +49,22 @@ class DeviceConfig:
     pace: Literal["eager", "thrifty", "auto"] = "eager"
     """eager: the edge never waits for drafts. thrifty: it steps only over drafts, for fewest passes. auto: as thrifty,
     and in steps that have room, and now and then."""
+    preset: PresetName | None = None
+    """A system to compare with, as a set of the options here; whatever else is said wins. See docs/rules.md."""
+    rule: Literal["coupled", "rejection"] = "coupled"
+    """How the edge judges proposals. coupled: it compares ids. rejection: it accepts with min(1, target / draft), as
+    the literature does; at pace thrifty only, and the text depends on the draft."""
+    evidence: Literal["scalar", "point", "sparse", "dense"] = "scalar"
+    """By the rule rejection, what goes up of the law of each proposal: its probability, nothing (the likeliest token is
+    proposed), the likeliest ids with theirs, or all of it."""
+    bonus: bool = True
+    """In lockstep by the rule rejection, have a block that stands whole bring a token of the target's own."""
+    gate: float | None = None
+    """LOSSY: have tokens that the draft is surer of than this taken without comparing. The edge must allow it."""
+    gate_rule: GateRule = "margin"
+    """How sure: margin (gap of the two best scores), probability (p1 - p2), uncertainty (at most so much)."""
+    alone: bool = False
+    """Answer with the draft alone and ask no edge: not the target's answer."""
     policy: PolicyName = "marginal"
     """How far to draft. marginal: while the next token is worth more than it costs. fixed: the window. confidence,
     adaedl, sage, average: rules of the field, see docs/drafting.md."""
@@ -97,7 +114,16 @@ class DeviceConfig:
             raise InvalidValue("reconnect_seconds", self.reconnect_seconds, "must lie between 0 and 86400")
         if not 0 <= self.threads <= 1024:
             raise InvalidValue("threads", self.threads, "must lie between 0 and 1024")
+        self._check_rule()
         self._check_access(host)
+
+    def _check_rule(self) -> None:
+        if self.rule == "rejection" and self.drafting and self.pace != "thrifty":
+            raise InvalidValue(
+                "pace", self.pace, "the rule rejection goes at the pace thrifty only: say --pace thrifty"
+            )
+        if self.gate is not None and not 0 <= self.gate <= 1000:
+            raise InvalidValue("gate", self.gate, "must lie between 0 and 1000")
 
     def _check_access(self, host: str) -> None:
         for one, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):

@@ -26,6 +26,8 @@ class Figures:
     `tokens_per_second` leaves out the first 8 tokens, `tokens_per_second_overall` counts from the question.
     `first_draft_ms`: from the question to the first token drafted.
     `accepted_per_step`: proposals that stood in a target step; `passes_per_token`: target steps for a token.
+    `redrawn`: tokens that the device drew where the edge had rejected a proposal; they do not count as accepted.
+    `lossy`: tokens that were taken without comparing; None: every token was the target's own.
     `drafted`: tokens that the draft chose; `thrown_away`: those of them that the target's text left no place for.
     `corrections`: drafted tokens in whose place the target said another; `foreseen`: those whose branch was ready.
     """
@@ -48,6 +50,13 @@ class Figures:
     rtt_ms: float | None
     reconnects: int
     traffic: Traffic
+    redrawn: int = 0
+    lossy: int | None = None
+
+    @property
+    def loss(self) -> str | None:
+        """What a result must say that is not the target's own; None if it is."""
+        return None if self.lossy is None else f"lossy: {self.lossy} of {self.tokens} tokens unverified"
 
     @property
     def accepted(self) -> int:
@@ -85,6 +94,8 @@ class Figures:
             f"beside it up {_size(beside.up.payload)} ({_size(beside.up.framed)} framed)",
             f"down {_size(beside.down.payload)} ({_size(beside.down.framed)} framed)",
         ]
+        if self.loss is not None:
+            parts.insert(0, self.loss)
         if self.reconnects:
             parts.append(f"{self.reconnects} reconnects")
         return " · ".join(part for part in parts if part)
@@ -99,6 +110,8 @@ class Recorder:
     flight: Flight = field(default_factory=Flight)
     trace: Trace | None = None
     reconnects: int = 0
+    redrawn: int = 0
+    lossy: int | None = None  # None until a gate is set, or the edge says that it took a token without comparing
     _arrivals: list[float] = field(default_factory=list)  # one per token
     _accepted: list[int] = field(default_factory=list)  # one per target step
     _stepped: int = 0  # tokens of those steps; what comes again after a break has none
@@ -143,6 +156,8 @@ class Recorder:
     def committed(self, commit: Commit, now: float) -> None:
         """A commit came."""
         self._arrivals += [now] * len(commit.ids)
+        if commit.lossy:
+            self.lossy = (self.lossy or 0) + commit.lossy
         self._accepted += commit.accepted
         self._stepped += len(commit.ids) if commit.accepted else 0
         if commit.timings is not None and commit.timings.step_us:
@@ -165,7 +180,7 @@ class Recorder:
             first_token_ms=1e3 * (self._arrivals[0] - self.begin) if tokens else None,
             first_draft_ms=None if self._first_draft is None else 1e3 * (self._first_draft - self.begin),
             steps=steps,
-            accepted_per_step=sum(self._accepted) / steps if steps else None,
+            accepted_per_step=max(0, sum(self._accepted) - self.redrawn) / steps if steps else None,
             passes_per_token=steps / self._stepped if self._stepped else None,
             drafted=self._drafted,
             thrown_away=self._dropped,
@@ -176,6 +191,8 @@ class Recorder:
             rtt_ms=_median_ms(self._round_trips),
             reconnects=self.reconnects,
             traffic=self.ledger.traffic(),
+            redrawn=self.redrawn,
+            lossy=self.lossy,
         )
 
 

@@ -100,8 +100,7 @@ class EdgeSession:
         """Send what the edge should hear now, if there is a stream that may carry it."""
         if self._link is None or not self._may_propose:
             return
-        propose = conversation.outgoing()
-        if propose is not None:
+        while (propose := conversation.outgoing()) is not None:
             self._acknowledged = propose.seen
             self.recorder.flight.proposed(monotonic())
             if self.recorder.trace is not None:
@@ -184,7 +183,10 @@ class EdgeSession:
                 await channel.close()
 
     def _begin(self, link: Link, conversation: DeviceConversation) -> None:
-        conversation.reconnect()
+        if self.opened is not None and not self._known:
+            conversation.reopen()
+        else:
+            conversation.reconnect()
         self.recorder.flight.new_stream()
         if self.recorder.trace is not None:
             self.recorder.trace.streams()

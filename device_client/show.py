@@ -114,11 +114,17 @@ class Screen:
             for piece in self._shown:
                 self._say(piece)
 
-    def end_alone(self, confirmed: str, provisional: str) -> None:
-        """End an answer whose edge did not come back: behind what it had `confirmed` stands the draft's own."""
+    def end_alone(self, confirmed: str, provisional: str, loss: str | None = None) -> None:
+        """End an answer whose edge did not come back: behind what it had `confirmed` stands the draft's own.
+
+        `loss`: what a lossy session must say of what is confirmed.
+        """
+        lossy = {} if loss is None else {"lossy": loss}
+        if loss is not None:
+            self.note(loss)
         if self._as_json:
             said = {"text": confirmed + provisional, "source": "draft alone behind what is confirmed"}
-            self._write(json.dumps(said | {"confirmed": confirmed}, ensure_ascii=False) + "\n")
+            self._write(json.dumps(lossy | said | {"confirmed": confirmed}, ensure_ascii=False) + "\n")
             return
         if self._live is not None:
             self._live.show(self._live.confirm(_clean(provisional), self._sequence(_STYLES[Source.LOCAL])))
@@ -238,7 +244,8 @@ def _ordinal(place: int) -> str:
 
 def as_json(result: Result) -> dict[str, object]:
     """A result as plain values."""
-    return {
+    loss = result.figures.loss
+    return ({} if loss is None else {"lossy": loss}) | {
         "text": result.text,
         "ids": list(result.ids),
         "finish_reason": result.reason.value,

@@ -18,6 +18,7 @@ from PIL import Image
 
 from device_client.draft.control import Control
 from device_client.draft.drafter import Drafter
+from device_client.draft.drawing import Drawing
 from device_client.draft.policy import Handing, Move
 from device_client.reduce import Reducer
 from device_client.session import EdgeSession
@@ -34,7 +35,7 @@ class DraftModel:
     """The draft, the thread that owns it, and how many ids it shares with the target, from 0 on.
 
     `drafting`: whether it drafts at all, or only reads out. `alone`: whether it goes on alone, provisionally, while the
-    edge is away. `reducer`: None lets every visual token enter.
+    edge is away. `reducer`: None lets every visual token enter. `drawing`: how tokens are chosen.
     """
 
     vlm: Vlm
@@ -43,6 +44,7 @@ class DraftModel:
     drafting: bool = True
     alone: bool = False
     reducer: Reducer | None = None
+    drawing: Drawing = Drawing()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,8 @@ class Ahead:
         if not self.over:
             self._session.log.warning("the device drafts no more for this answer: %s", why)
             self.over = True
+            self._session.propose(self._control.conversation)  # what was drawn is judged, whatever follows
             self._yield(on=True)
-            self._session.propose(self._control.conversation)
             self._changed.set()
 
     async def _run(self) -> None:
@@ -135,16 +137,23 @@ class Ahead:
                 await self._draft(drafter)
             case Move.SEND:
                 control.said(monotonic())
+                if control.closes:
+                    control.conversation.close()
                 self._session.propose(control.conversation)
             case Move.WAIT | Move.QUIET:
                 await self._word()
 
     async def _draft(self, drafter: Drafter) -> None:
         forward, begin = self._control.forward(), monotonic()
-        choices = await self._forward(drafter.weigh_all, forward.texts, forward.path)
+        mark, drawing = None, self._model.drawing
+        if drawing.judging.plain:
+            choices = await self._forward(drafter.weigh_all, forward.texts, forward.path)
+        else:  # without branches: what is not on the path is judged by nobody
+            choice, mark = await self._forward(drafter.draw, forward.path, drawing)
+            choices = [choice]
         now = monotonic()
         self._session.recorder.drafted(begin, now, len(choices))
-        self._session.recorder.dropped(self._control.drafted(forward, choices, begin, now))
+        self._session.recorder.dropped(self._control.drafted(forward, choices, begin, now, mark))
 
     async def _word(self) -> None:
         self._changed.clear()

@@ -14,8 +14,8 @@ from device_client.draft.calibration import Calibration
 from device_client.draft.policy import Handing, Lesson, Move, Policy, View, in_the_way
 from device_client.flight import Flight
 from shared.speculation.branches import Branch
-from shared.speculation.coupled import Choice
-from shared.speculation.device import DeviceConversation
+from shared.speculation.coupled import MOST_GAP, Choice
+from shared.speculation.device import DeviceConversation, Mark
 from shared.speculation.messages import Commit, agreement
 
 
@@ -50,6 +50,7 @@ class Control:
     branching: bool = False
     calibration: Calibration = field(default_factory=Calibration)
     flight: Flight = field(default_factory=Flight)
+    closes: bool = False  # what is handed over is a block: nothing is drafted behind it until it is judged
     heard_at: float = 0.0
     said_at: float = 0.0
     _choices: list[Choice] = field(default_factory=list)  # of the path, and how likely each stands
@@ -63,11 +64,16 @@ class Control:
 
     def move(self, limit: int, now: float, *, mute: bool = False) -> Move:
         """How to go on. `mute`: there is no stream to say anything on, so SEND is not among the moves."""
+        self._align()
+        if self.conversation.blocked:
+            return Move.WAIT
         view = self._view(self.room(limit), now)
         move = self.policy.propose(view)
         if mute and view.unsent:
             move = Move.DRAFT if move in (Move.DRAFT, Move.SEND) else Move.WAIT
         if (move is Move.DRAFT and view.room == 0) or (move is Move.SEND and not view.unsent):
+            move = Move.WAIT
+        if move is Move.QUIET and view.unsent:  # a token once drawn is judged, however sure the draft is of it
             move = Move.WAIT
         if move is Move.WAIT and self.handing is not Handing.STREAM and not view.sent and not mute:
             move = Move.SEND if view.unsent else Move.QUIET
@@ -77,15 +83,21 @@ class Control:
         """What DRAFT means now."""
         return Forward(self._next, self.conversation.committed + self.conversation.path)
 
-    def drafted(self, forward: Forward, choices: Sequence[Choice], begin: float, now: float) -> int:
-        """A forward is done. How many of its tokens are of no use: what they were for is gone by now."""
-        self.flight.drafted(now - begin, now, len(choices))
-        return sum(not self._grown(text, choice) for text, choice in zip(forward.texts, choices, strict=True))
+    def drafted(
+        self, forward: Forward, choices: Sequence[Choice], begin: float, now: float, mark: Mark | None = None
+    ) -> int:
+        """A forward is done. How many of its tokens are of no use: what they were for is gone by now.
 
-    def _grown(self, text: list[int], choice: Choice) -> bool:
+        `mark`: of the path's token, in a session that is not plain.
+        """
+        self._align()
+        self.flight.drafted(now - begin, now, len(choices))
+        return sum(not self._grown(text, choice, mark) for text, choice in zip(forward.texts, choices, strict=True))
+
+    def _grown(self, text: list[int], choice: Choice, mark: Mark | None) -> bool:
         conversation, chance = self.conversation, self.calibration.chance(choice)
-        if text == conversation.committed + conversation.path and conversation.room > 0:
-            conversation.draft(choice.token, conversation.version)
+        if text == conversation.committed + conversation.path and conversation.room > 0 and not conversation.blocked:
+            conversation.draft(choice.token, conversation.version, mark)
             self._choices.append(choice)
             self._chances.append(chance)
             return True
@@ -96,23 +108,30 @@ class Control:
                 limb.chances.append(chance)
         return branch is not None
 
+    def correct(self, token: int) -> None:
+        """The correction of what was rejected is drawn: the path begins with it."""
+        self.conversation.correct(token)
+        self._choices, self._chances = [Choice(token, None, MOST_GAP, 0.0, 1.0)], [1.0]
+
     def said(self, now: float) -> None:
         """Drafted tokens were handed over."""
         self.said_at = now
 
     def heard(self, commit: Commit, now: float) -> Taken:
         """Take a commit, and learn. Raises OutOfStep."""
+        self._align()
         conversation = self.conversation
-        if commit.start != len(conversation.committed) or not commit.ids:
+        if commit.start != len(conversation.committed) or not (commit.ids or commit.residual):
             return Taken(conversation.hear(commit), corrected=False, foreseen=False)
         stood = agreement(conversation.path, commit.ids)
-        decided = self._choices[: min(stood + 1, len(commit.ids))]
+        fell = commit.residual is not None and conversation.refused is None and not conversation.corrects
+        decided = self._choices[: min(stood + 1, len(commit.ids) + fell)]
         branch = conversation.foreseen(commit.ids)
         dropped = conversation.hear(commit)
         for number, choice in enumerate(decided):
             self.calibration.saw(choice, stood=number < stood)
         corrected = len(decided) > stood
-        if corrected:
+        if corrected and not fell:
             self.calibration.corrected(decided[stood], commit.ids[stood])
         self.policy.learn(Lesson(decided, min(stood, len(decided)), stood == len(self._choices) < len(commit.ids)))
         self.heard_at = now
@@ -155,12 +174,18 @@ class Control:
                 self._limbs.append(limb)
         return best
 
+    def _align(self) -> None:
+        """Forget the choices of what is no longer on the path."""
+        gone = max(0, len(self._choices) - len(self.conversation.path))
+        del self._choices[:gone], self._chances[:gone]
+
     def _view(self, room: int, now: float) -> View:
         flight = self.flight
         return View(
             path=self._choices,
             chances=self._chances,
             sent=self.conversation.sent,
+            compared=self.conversation.compared,
             room=room,
             typical=self.calibration.typical,
             times=flight.times,

@@ -10,11 +10,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from device_client.draft.drawing import Drawing
 from device_client.reduce import Asked, Reducer
 from shared.speculation.coupled import Choice, Chooser
+from shared.speculation.device import Mark
 from shared.speculation.messages import agreement
 from shared.speculation.request import Message, SamplingParameters
 from shared.vlm.port import Block, Decoder, Vlm
@@ -94,6 +97,14 @@ class Drafter:
         """The same after each of `texts`, in one forward. What is held of `path` stays held."""
         rows = self._rows_after(texts, path)
         return [self._follows.weigh(row, text) for row, text in zip(rows, texts, strict=True)]
+
+    def draw(self, text: Sequence[int], drawing: Drawing) -> tuple[Choice, Mark | None]:
+        """The token that is proposed after output tokens `text`, and what is kept of it beside the id."""
+        return drawing.draw(self._follows, self._rows_after([text], text)[0], text)
+
+    def law(self, text: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The ids that may come after output tokens `text`, and how likely each does."""
+        return self._follows.law(self._rows_after([text], text)[0], text)
 
     @property
     def _follows(self) -> Chooser:

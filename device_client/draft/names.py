@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-PolicyName = Literal["marginal", "fixed", "confidence", "adaedl", "sage", "average"]
+PolicyName = Literal["marginal", "fixed", "confidence", "adaedl", "sage", "average", "unsure"]
+GateRule = Literal["margin", "probability", "uncertainty"]
 Preference = Literal["speed", "battery", "data", "cost"]

@@ -61,6 +61,7 @@ class View:
     """What a policy sees. `path`: the tokens drafted beyond the committed ones; chances[i]: that path[i] stands if
     those before it do.
 
+    `compared`: how many of the path the edge will compare: those that no gate lets through.
     `sent`: how many of the path were handed over; the edge has not answered for them. `room`: how many more may be
     drafted. `typical`: the chance of a token that is not drafted yet. `now`, `heard_at`, `said_at`: seconds of one
     clock; when the last commit came and when tokens were last sent (0.0: never).
@@ -76,6 +77,7 @@ class View:
     now: float
     heard_at: float
     said_at: float
+    compared: int = 0
 
     @property
     def unsent(self) -> int:

@@ -26,6 +26,20 @@ class Fixed:
         """Nothing."""
 
 
+class Unsure:
+    """Stop behind the first token that the gate does not let through: the edge is asked about that one alone.
+
+    U-HLM, arXiv 2412.12687.
+    """
+
+    def propose(self, view: View) -> Move:
+        """As the port says."""
+        return handed(view, more=not view.compared)
+
+    def learn(self, lesson: Lesson) -> None:
+        """Nothing."""
+
+
 class Confidence:
     """Stop behind a token less probable than `least`.
 

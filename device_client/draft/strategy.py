@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from device_client.draft.marginal import PRICES, Marginal
 from device_client.draft.names import PolicyName, Preference
 from device_client.draft.policy import Handing, Policy
-from device_client.draft.stopping import Confidence, EntropyBound, EntropyDepth, Fixed, MovingAverage
+from device_client.draft.stopping import Confidence, EntropyBound, EntropyDepth, Fixed, MovingAverage, Unsure
 from shared.speculation.messages import Pace
 
 
@@ -38,6 +38,8 @@ class Strategy:
                 return EntropyDepth()
             case "average":
                 return MovingAverage()
+            case "unsure":
+                return Unsure()
 
     def handing(self, pace: Pace) -> Handing:
         """How tokens go out to an edge of this pace."""

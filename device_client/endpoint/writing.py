@@ -48,7 +48,8 @@ class Form:
         """The last chunk of a choice; the last `unsaid` of its ids have no text."""
         begin = len(result.ids) - unsaid
         logprobs = self._logprobs(result.ids[begin:], result.log_probabilities[begin:]) if unsaid else None
-        return self._chunk(index, {}, logprobs=logprobs, reason=_REASONS.get(result.reason, "stop"))
+        chunk = self._chunk(index, {}, logprobs=logprobs, reason=_REASONS.get(result.reason, "stop"))
+        return chunk | _loss(result)
 
     def last(self, results: Sequence[Result]) -> dict[str, Any]:
         """The chunk with the usage, which has no choices."""
@@ -113,7 +114,8 @@ def usage(results: Iterable[Result]) -> dict[str, Any]:
 def figures(results: Iterable[Result]) -> list[dict[str, Any]]:
     """The seed and the main figures of each answer."""
     return [
-        {
+        _loss(result)
+        | {
             "seed": result.parameters.seed,
             "first_token_ms": result.figures.first_token_ms,
             "tokens_per_second": result.figures.tokens_per_second,
@@ -132,3 +134,8 @@ def event(value: Mapping[str, Any]) -> bytes:
 
 
 DONE = b"data: [DONE]\n\n"
+
+
+def _loss(result: Result) -> dict[str, Any]:
+    """The word that an answer must carry whose tokens were not all compared."""
+    return {} if result.figures.loss is None else {"lossy": result.figures.loss}

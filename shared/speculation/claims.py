@@ -92,8 +92,9 @@ def _sparse(at: int, law: SparseLaw, token: int, rows: int) -> SparseLaw:
 
 def _dense(at: int, row: bytes, token: int, rows: int) -> bytes:
     field = f"propose.rows[{at}]"
-    if len(row) != 4 * rows:
-        raise InvalidValue(field, f"{len(row)} bytes", f"must be {4 * rows}: float32 for each of the target's ids")
+    if len(row) % 4 or not 4 * token < len(row) <= 4 * rows:
+        rule = f"must be float32 for each id of the draft, of which there are {token + 1} to {rows}"
+        raise InvalidValue(field, f"{len(row)} bytes", rule)
     counts = np.frombuffer(row, "<f4").astype(np.float64) * GRAIN
     if not (counts >= 0).all() or (counts != np.rint(counts)).any() or counts.sum() != GRAIN:  # also refuses NaN
         raise InvalidValue(field, "a row", f"must be whole numbers over {GRAIN} that sum to 1")

@@ -56,6 +56,20 @@ class Chooser:
         self._processes = bool(parameters.logit_bias) or parameters.has_penalties
         self._best_wins = parameters.temperature == 0 and not self._processes  # of the ids allowed
 
+    @property
+    def seed(self) -> int:
+        """The seed of the answer's draws."""
+        return self._parameters.seed
+
+    @property
+    def temperature(self) -> float:
+        """0: the best id wins."""
+        return self._parameters.temperature
+
+    def logits(self, row: Tensor, before: Sequence[int]) -> NDArray[np.float64]:
+        """The processed row, before masks by likelihood: [rows]."""
+        return self._processed(row, before)
+
     def choose(self, row: Tensor, before: Sequence[int]) -> int:  # row: [rows]
         """The token after output tokens `before`."""
         return self._choose(row, _best(row[None])[0] if self._best_wins else None, before)

@@ -15,7 +15,7 @@ from shared.errors import OutOfStep
 from shared.speculation.branches import Branch, followed, held, moved_up
 from shared.speculation.claims import marked
 from shared.speculation.laws import DraftLaw
-from shared.speculation.messages import Claim, Commit, Propose, agreement
+from shared.speculation.messages import COUPLED, Claim, Commit, Judging, Propose, Rule, agreement
 
 
 def reach(window: int, admitted: int | None, in_flight: int | None) -> int:
@@ -32,6 +32,9 @@ def reach(window: int, admitted: int | None, in_flight: int | None) -> int:
 
 
 REST = 16  # steps: what is heard costs the edge about a hundredth of a short step, and of these none
+
+
+MOST_ROW_BYTES = 2**21  # of a message
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -51,10 +54,11 @@ class DeviceConversation:
     `version` changes whenever the path is dropped: a forward begun under an older version drafts for a dead path.
     `admitted`: how many proposals the edge last said a step will look at; None: no limit beside the window. `refused`:
     a proposal was rejected and the edge waits for the correction: the law that the proposal was drawn from.
-    `rest`: steps without a path after a wrong one if the edge looks at none; 0 where steps wait for proposals.
+    `judging`: how the edge judges. `rest`: steps without a path after a wrong one if the edge looks at none; 0 where
+    steps wait for proposals.
     """
 
-    def __init__(self, window: int, committed: Sequence[int] = (), rest: int = 0) -> None:
+    def __init__(self, window: int, committed: Sequence[int] = (), rest: int = 0, judging: Judging = COUPLED) -> None:
         self.committed = list(committed)
         self.path: list[int] = []
         self.branches: list[Branch] = []
@@ -64,6 +68,7 @@ class DeviceConversation:
         self._marks: list[Mark] = []  # one for each of the path, none in a plain session
         self._closed = self._told_closed = False  # nothing is drafted behind the path until it is judged
         self._asked = False  # for the whole row, to draw the correction from
+        self._judging = judging
         self.window = window
         self._rest = rest
         self._rested = rest
@@ -81,6 +86,13 @@ class DeviceConversation:
         return self._sent
 
     @property
+    def blocked(self) -> bool:
+        """Whether nothing may be drafted yet, by the rule rejection: the first token is the target's own, and what is
+        to be corrected comes before anything else.
+        """
+        return self.refused is not None or (self._judging.rule is Rule.REJECTION and not self.committed)
+
+    @property
     def unsent(self) -> int:
         """How many ids at the end of the path the edge has not been told."""
         return len(self.path) - self._sent
@@ -90,7 +102,7 @@ class DeviceConversation:
 
         None while it rests: the edge looks at none, and the last path was wrong not long ago.
         """
-        if self.refused is not None or self._closed:
+        if self.blocked or self._closed:
             return 0
         if self.admitted == 0 and not self.path and self._rested < self._rest:
             return 0
@@ -155,6 +167,16 @@ class DeviceConversation:
                 return branch
         return None
 
+    @property
+    def compared(self) -> int:
+        """How many ids of the path are not given."""
+        return len(self.path) - sum(mark.claim.given for mark in self._marks)
+
+    @property
+    def corrects(self) -> bool:
+        """Whether the path begins with a correction."""
+        return bool(self._marks) and self._marks[0] is _CORRECTION
+
     def correct(self, token: int) -> None:
         """What takes the place of the proposal that was refused: the path begins with it."""
         if self.refused is None:
@@ -186,12 +208,21 @@ class DeviceConversation:
         silent = self._sent == len(self.path) and seen == self._told and self._closed == self._told_closed
         if silent and (self.refused is None or self._asked):
             return None
-        propose = Propose(seen, seen + self._sent, tuple(self.path[self._sent :]), closed=self._closed)
+        end = self._end()
+        closed = self._closed and end == len(self.path)
+        propose = Propose(seen, seen + self._sent, tuple(self.path[self._sent : end]), closed=closed)
         if self._marks:
-            propose = marked(propose, [mark.claim for mark in self._marks[self._sent :]])
-        self._sent = len(self.path)
-        self._told, self._told_closed, self._asked = seen, self._closed, self.refused is not None
+            propose = marked(propose, [mark.claim for mark in self._marks[self._sent : end]])
+        self._sent = end
+        self._told, self._told_closed, self._asked = seen, closed, self.refused is not None
         return propose
+
+    def _end(self) -> int:
+        """Up to which id of the path one message may go: whole rows are large, and messages are not."""
+        for place, mark in enumerate(self._marks[self._sent + 1 :], start=self._sent + 1):
+            if isinstance(mark.claim.law, bytes) and (place + 1 - self._sent) * len(mark.claim.law) > MOST_ROW_BYTES:
+                return place
+        return len(self.path)
 
     def reconnect(self) -> None:
         """A new stream begins: nothing of the path has been sent on it, and the edge knows what is committed."""
@@ -216,7 +247,7 @@ class DeviceConversation:
 
     def _refuse(self) -> int:
         """The first of the path was rejected; how many ids are thrown away. A correction that was drawn stands."""
-        if self.refused is not None or (self._marks and self._marks[0] is _CORRECTION):
+        if self.refused is not None or self.corrects:
             return 0
         if not self._marks or self._marks[0].law is None:
             raise OutOfStep("commit.residual is set: no proposal of this device was drawn there")

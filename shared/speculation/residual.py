@@ -14,7 +14,7 @@ from shared.speculation.laws import Chances, DraftLaw, Ids, TargetLaw
 from shared.speculation.messages import ResidualRow
 from shared.speculation.noise import Domain, gumbel
 
-RESIDUAL_IDS = 64  # of the target's row go down after a rejection; seldom is that not enough
+RESIDUAL_IDS = 32  # of the target's row go down after a rejection; seldom is that not enough
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections import Counter
 from collections.abc import AsyncIterator
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -29,6 +30,7 @@ from tests.support.system import (
     drained,
     edge,
     eventually,
+    exact,
     nothing_alive,
     toy_draft,
     toy_target,
@@ -55,6 +57,23 @@ async def test_a_link_that_goes_dark_in_mid_answer_is_left_for_a_new_one() -> No
         assert answer.result is not None
         assert answer.result.ids == alone(toy_target(), question)
         assert answer.result.figures.reconnects == 1
+    await nothing_alive()
+
+
+async def test_the_answer_after_a_dark_link_does_not_begin_on_it(caplog: pytest.LogCaptureFixture) -> None:
+    async with (
+        edge(partial(toy_target, step_seconds=0.002), max_ahead=16) as server,
+        Shim(server.port) as shim,
+        device(shim.address, toy_draft()) as client,
+    ):
+        pieces = (await client.ask(asked("are you there?", ignore_eos=True, max_tokens=60))).pieces()
+        await anext(pieces)
+        shim.darken()
+        await drained(pieces)
+        assert "the link broke" in caplog.text
+        caplog.clear()
+        await exact(client, asked("and now?"))
+        assert "the link broke" not in caplog.text
     await nothing_alive()
 
 

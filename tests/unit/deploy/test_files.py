@@ -25,7 +25,7 @@ def compose() -> dict[str, Any]:
 
 
 def test_the_example_of_env_has_every_knob_and_no_other() -> None:
-    assert (DEPLOY / ".env.example").read_text() == "\n".join(lines()) + "\n", "python -m deploy.env_example writes it"
+    assert (DEPLOY / ".env.example").read_text() == "\n".join(lines()) + "\n", "`make env` writes it"
 
 
 def test_every_variable_of_compose_is_in_the_example_with_its_default() -> None:
