@@ -124,6 +124,44 @@ def serve(
     return serve_on(config, endpoint)
 
 
+@app.command
+def see(
+    image: Annotated[Path, Parameter(name="IMAGE")],
+    prompt: Annotated[str, Parameter(name="PROMPT")],
+    out: Annotated[Path | None, Parameter(name=("--out", "-o"))] = None,
+    json: Annotated[bool, Parameter(negative=())] = False,
+    config: DeviceConfig = DeviceConfig(),  # noqa: B008 - frozen
+) -> int:
+    """Show what of a picture the draft would read for a question, and why. No edge is asked.
+
+    For each visual token: whether it is kept by --prune and --keep, and the three scores of covspec.
+
+    Parameters
+    ----------
+    image
+        Picture file.
+    prompt
+        The question.
+    out
+        Picture to write, with the kept tokens and their scores over the image.
+    json
+        Print all tokens with boxes and scores as one JSON object.
+    """
+    from json import dumps
+
+    from device_client.see import loaded, look_at  # heavy: torch, transformers
+
+    seen = look_at(image, prompt, config, loaded(config))
+    if out is not None:
+        seen.drawn(prompt).save(out)
+    if json:
+        print(dumps({"prompt": prompt, "prune": config.prune, "keep": config.keep, **seen.as_json()}))  # noqa: T201
+    else:
+        written = f"; {out} shows which" if out is not None else ""
+        print(f"{len(seen.kept)} of {len(seen.boxes)} visual tokens enter the draft{written}")  # noqa: T201
+    return 0
+
+
 def main() -> None:
     """The entry point."""
     presets = {str(name): settings for name, settings in PRESETS.items()}

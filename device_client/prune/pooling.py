@@ -28,14 +28,23 @@ def pool(sight: Sight, count: int) -> Kept:
 
 
 def _cells(boxes: Tensor, count: int) -> list[Tensor]:
-    """The tokens of each cell: of those shapes that give at most `count` cells, the one with most, then squarest."""
+    """The tokens of each of at most `count` cells: the grid of bands that has many cells, and nearly square ones."""
     rows, columns = (torch.tensor(ranks(boxes[:, axis] + boxes[:, axis + 2])) for axis in (1, 0))
     down, across = int(rows.max()) + 1, int(columns.max()) + 1
-    shapes = [(h, w) for h in range(1, down + 1) for w in range(1, across + 1)]
-    fitting = [(-(-down // h) * -(-across // w), -abs(h - w), h, w) for h, w in shapes]
-    _, _, high, wide = max(each for each in fitting if each[0] <= count)
-    cell = rows // high * across + columns // wide
+
+    def worth(high: int, wide: int) -> float:
+        aspect = (down / high) / (across / wide)
+        return high * wide * min(aspect, 1 / aspect)
+
+    grids = [(high, min(across, count // high)) for high in range(1, min(down, count) + 1)]
+    high, wide = max(((h, w) for h, most in grids for w in range(1, most + 1)), key=lambda each: worth(*each))
+    cell = _band(rows, down, high) * wide + _band(columns, across, wide)
     return [(cell == number).nonzero()[:, 0] for number in sorted(set(cell.tolist()))]
+
+
+def _band(ranks: Tensor, size: int, bands: int) -> Tensor:
+    """In which of `bands` of nearly the same width each of `size` ranks lies."""
+    return ranks * bands // size
 
 
 def _receiver(boxes: Tensor, members: Tensor) -> tuple[int, Tensor]:

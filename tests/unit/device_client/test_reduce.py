@@ -10,7 +10,7 @@ import torch
 
 from device_client.prune.budget import PREFILL_SECONDS
 from device_client.prune.wish import PRUNERS, Choice, parse_budget, parse_choice
-from device_client.reduce import Asked, Reducer, last_words
+from device_client.reduce import READ_FOR_SEE, Asked, Reducer, last_words
 from shared.errors import Unsupported
 from shared.speculation.request import Message, Picture, Text
 from shared.vlm.port import Vlm
@@ -78,7 +78,7 @@ def test_where_all_is_kept_nothing_is_computed_for_choosing(keep: str) -> None:
 
 def test_auto_goes_by_the_time_to_see_first_and_by_the_last_prefill_then() -> None:
     asked = about_two(ToyVlm(seed=1))
-    slow = PREFILL_SECONDS * 2
+    slow = PREFILL_SECONDS * 2 / READ_FOR_SEE
     # seen after `slow`, read in no time; then again, when what it took to see matters no more
     clock = ticking(0, slow, 0, 0.001, 0, 0, slow, 0.001)
     reducer = Reducer(Choice(), parse_budget("auto"), clock)

@@ -1,0 +1,83 @@
+"""What `see` draws and says is what would enter the draft."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from device_client.__main__ import app
+from device_client.config import DeviceConfig
+from device_client.drawing import PANEL, Panel, colour, draw
+from device_client.see import look_at
+from shared.vlm.toy import ToyVlm
+from tests.support.tiny_qwen import picture
+
+BOXES = [(0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 1.0)]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    picture(1, 128, 64).save(tmp_path / "picture.png")
+    return tmp_path / "picture.png"
+
+
+def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    monkeypatch.setattr("device_client.see.pin_process", lambda _: None)  # once in a process, and tests have many
+    assert app(["see", *arguments, "--draft", "toy:seed=1", "--threads", "1"], exit_on_error=False) == 0
+    return capsys.readouterr().out
+
+
+def test_json_tells_box_and_scores_of_every_token(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = json.loads(said(capsys, monkeypatch, str(file), "where is it?", "--keep", "8", "--json"))
+    assert told["size"] == [128, 64]
+    assert told["visual_tokens"] == len(told["tokens"]) == 32
+    assert told["kept"] == [number for number, token in enumerate(told["tokens"]) if token["kept"]]
+    assert len(told["kept"]) == 8
+    assert told["tokens"][9]["box"] == [16, 16, 32, 32]
+    assert all(0 <= token[part] <= 1 for token in told["tokens"] for part in ("relevance", "activity", "rank"))
+
+
+def test_a_picture_is_written_and_said_so(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.png"
+    text = said(capsys, monkeypatch, str(file), "where is it?", "--keep", "25%", "--prune", "grid", "-o", str(out))
+    assert text == f"8 of 32 visual tokens enter the draft; {out} shows which\n"
+    with Image.open(out) as drawn:
+        assert drawn.width > 2 * PANEL
+
+
+def test_pooled_tokens_are_told_with_the_scores_of_what_was_seen(file: Path) -> None:
+    look = look_at(file, "what?", DeviceConfig(prune="pool", keep="25%"), ToyVlm(seed=1))
+    assert len(look.kept) == 8
+    assert len(look.boxes) == 32
+
+
+def test_what_is_left_out_is_dark_and_what_is_kept_is_as_it_was() -> None:
+    white = Image.new("RGB", (200, 100), "white")
+    sheet = draw(white, BOXES, {0}, "title", [Panel("kept", None)])
+    line = [sheet.getpixel((x, 200)) for x in range(sheet.width)]
+    assert line.count((255, 255, 255)) == PANEL // 2 - 4  # less the frame
+    assert line.count((56, 56, 56)) == PANEL // 2
+
+
+def test_higher_scores_are_lighter() -> None:
+    def light(value: float) -> float:
+        red, green, blue = colour(value)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    shades = [light(step / 50) for step in range(51)]
+    assert shades == sorted(shades)
+    assert colour(-1.0) == colour(0.0)
+    assert colour(2.0) == colour(1.0)
+
+
+def test_any_question_has_room_above_any_picture() -> None:
+    for size in ((4, 300), (300, 4), (1, 1)):
+        sheet = draw(Image.new("RGB", size), BOXES, {1}, "a very long question " * 30, [Panel("values", (0.0, 1.0))])
+        assert sheet.width > 600
