@@ -70,7 +70,7 @@ class Reader:
         """Logits [length, vocabulary] of further tokens [length], which the cache learns."""
         first = cache.get_seq_length() + view.shift
         positions = torch.arange(first, first + len(ids)).expand(3, 1, -1)
-        logits: Tensor = self.model(input_ids=ids[None], position_ids=positions, past_key_values=cache).logits
+        logits: Tensor = self.model(input_ids=ids[None], position_ids=positions, cache=cache).logits
         return logits[0]
 
     @torch.inference_mode()
