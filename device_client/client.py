@@ -137,7 +137,8 @@ class Client:
         )
         recorder = Recorder(begin, trace=trace, lossy=0 if drawing.judging.lossy else None)
         session = EdgeSession(opening, question.encoded, info, route, recorder)
-        strategy, window = Strategy(config.policy, config.prefer, config.lockstep, config.branches), config.window
+        branching = config.branches and config.most_branches > 0
+        strategy, window = Strategy(config.policy, config.prefer, config.lockstep, branching), config.window
         control = Control(
             DeviceConversation(window, rest=REST if pace is Pace.EAGER else 0, judging=drawing.judging),
             strategy.begin(window),
@@ -146,6 +147,7 @@ class Client:
             self._calibration,
             recorder.flight,
             closes=config.lockstep and config.bonus and drawing.judging.rule is Rule.REJECTION,
+            most_branches=config.most_branches,
         )
         alone = config.fallback == "local"
         model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, self._reducer, drawing)

@@ -74,6 +74,8 @@ class DeviceConfig:
     """Draft, send, and wait for the edge's word each time, as stop-and-wait systems do."""
     branches: bool = True
     """Draft from likely corrections too, where that is worth the time; --no-branches drafts the path alone."""
+    most_branches: int = 4
+    """So many at a time."""
     prune: str = "covspec"
     """Which visual tokens the draft reads, if not all. covspec: those the question points at, that are busy, and new.
     Others to compare with: see docs/pruning.md. The text never changes, only the speed."""
@@ -114,6 +116,8 @@ class DeviceConfig:
             raise InvalidValue("reconnect_seconds", self.reconnect_seconds, "must lie between 0 and 86400")
         if not 0 <= self.threads <= 1024:
             raise InvalidValue("threads", self.threads, "must lie between 0 and 1024")
+        if not 0 <= self.most_branches <= 16:
+            raise InvalidValue("most_branches", self.most_branches, "must lie between 0 and 16")
         self._check_rule()
         self._check_access(host)
 

@@ -27,7 +27,7 @@ from tests.support.oracle import Oracle
 async def compare(port: int, wanted: argparse.Namespace) -> bool:
     """Ask, compare and print; whether all answers are identical."""
     begin = monotonic()
-    drafts = [load(str(draft_folder())) for _ in range(max(SESSIONS))]
+    drafts = [load(str(draft_folder())) for _ in range(max(SESSIONS) + 1)]
     lab = Lab(port, drafts, Oracle(target_folder()))
     todo = rounds(plan(wanted.answers, wanted.seed, await lab.paces()))
     if wanted.only is not None:

@@ -1,7 +1,9 @@
 """Which answers are asked, each in a setting drawn from a grid.
 
-Guarantees: on each axis the levels occur equally often, give or take one, in an order drawn for that axis alone; the
-same seed gives the same plan; a round holds as many answers as its cases say. It does not know models or links.
+Guarantees: on each axis the levels occur equally often, give or take one, in an order drawn for that axis alone, but
+for what the rule rejection asks: one answer in three is judged by it, goes at pace thrifty, and by policy `marginal` at
+temperature 0. The same seed gives the same plan; a round holds as many answers as its cases say. It does not know
+models or links.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from benchmarks.held_out import KINDS_IN_TURN
-from shared.speculation.messages import Pace
+from device_client.draft.names import PolicyName, Preference
+from device_client.prune.wish import PRUNERS
+from shared.speculation.messages import Evidence, Pace
 from shared.speculation.request import MAX_SEED, SamplingWish
 
 Level = TypeVar("Level")
@@ -27,6 +31,7 @@ class Link(enum.Enum):
     QUIET = "quiet"
     SLOW = "delay and stall"
     CUTS = "cuts"  # beside delays and stalls
+    DARK = "dark"  # once in the answer nothing comes through any more, and nobody is told
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,30 @@ class Sampling:
 SAMPLINGS = (Sampling(0.0, 1.0), Sampling(0.7, 0.9), Sampling(0.7, 1.0), Sampling(2.5, 0.9), Sampling(2.5, 1.0))
 WINDOWS = (1, 4, 16)
 SESSIONS = (1, 4, 16)
+PRUNED = tuple(name for name in PRUNERS if name != "verifier")  # no edge sends what that one asks for
+KEPT = ("50%", "12.5%")  # "auto" would depend on how fast this machine is
+BRANCHES = (0, 1, 4)
+COUPLED = "coupled"
+JUDGED = (COUPLED, *(f"rejection {each.value}" for each in Evidence))
+_JUDGED_IN_TURN = (*[COUPLED] * 8, *JUDGED[1:])  # most by the rule that holds at every pace
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a device goes about it. `judged`: the rule, with what goes up by it. `lockstep`: in rounds."""
+
+    pruner: str
+    keep: str
+    policy: PolicyName
+    prefer: Preference
+    lockstep: bool
+    branches: int
+    judged: str
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """What goes up by the rule rejection; None by the coupled one."""
+        return None if self.judged == COUPLED else Evidence(self.judged.removeprefix("rejection "))
 
 
 @dataclass(frozen=True)
@@ -69,6 +98,7 @@ class Case:
     pace: Pace
     sessions: int
     link: Link
+    manner: Manner
 
     @property
     def wish(self) -> SamplingWish:
@@ -88,6 +118,13 @@ AXES: Mapping[str, Callable[[Case], str]] = MappingProxyType(
         "sessions": lambda case: str(case.sessions),
         "link": lambda case: case.link.value,
         "question": lambda case: case.kind,
+        "pruner": lambda case: case.manner.pruner,
+        "keep": lambda case: case.manner.keep,
+        "policy": lambda case: case.manner.policy,
+        "prefer": lambda case: case.manner.prefer,
+        "rounds": lambda case: "lockstep" if case.manner.lockstep else "free",
+        "branches": lambda case: str(case.manner.branches),
+        "rule": lambda case: case.manner.judged,
     }
 )
 
@@ -101,23 +138,45 @@ def plan(answers: int, seed: int, paces: Sequence[Pace]) -> tuple[Case, ...]:
         random.Random(f"{seed}/{axis}").shuffle(levels_of_cases)
         return levels_of_cases
 
+    manners = [
+        Manner(*each)
+        for each in zip(
+            column("pruner", PRUNED),
+            column("keep", KEPT),
+            column("policy", get_args(PolicyName)),
+            column("prefer", get_args(Preference)),
+            column("rounds", (False, True)),
+            column("branches", BRANCHES),
+            column("rule", _JUDGED_IN_TURN),
+            strict=True,
+        )
+    ]
     samplings, windows, links = column("sampling", SAMPLINGS), column("window", WINDOWS), column("link", tuple(Link))
-    drawn_paces, sessions = column("pace", paces), column("sessions", SESSIONS)
-    kinds, noise = column("question", KINDS_IN_TURN), random.Random(f"{seed}/noise")
+    sessions, kinds = column("sessions", SESSIONS), column("question", KINDS_IN_TURN)
+    noise, in_turn = random.Random(f"{seed}/noise"), cycle(column("pace", paces))
+    drawn_paces = [next(in_turn) if manner.evidence is None else Pace.THRIFTY for manner in manners]
     return tuple(
         Case(
             number=number,
             scene=seed * 10**6 + number,
             kind=kinds[number],
             noise=noise.randint(0, MAX_SEED),
-            sampling=samplings[number],
+            sampling=SAMPLINGS[0] if _is_measured(manners[number]) else samplings[number],
             window=windows[number],
             pace=drawn_paces[number],
             sessions=sessions[number],
             link=links[number],
+            manner=manners[number],
         )
         for number in range(answers)
     )
+
+
+def _is_measured(manner: Manner) -> bool:
+    """Whether the text at a temperature depends on what the device measured: it is quiet now and then, and by the rule
+    rejection the target's own tokens are other draws than those that a proposal leaves.
+    """
+    return manner.evidence is not None and manner.policy == "marginal"
 
 
 @dataclass(frozen=True)

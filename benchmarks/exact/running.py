@@ -1,7 +1,8 @@
 """Asks cases of an edge, over real gRPC and a link that is as bad as they say, and hears the target alone on each.
 
-The target alone is stock transformers `generate()` with one processor for masks and noise. A device per answer of a
-round, each with a draft of its own, in this process. An answer that fails is an outcome, not the end of the run.
+The target alone is stock transformers `generate()` with one processor for masks and noise; by the rule rejection the
+processor judges a proposal of the draft at every position. A device per answer of a round, each with a draft of its
+own, in this process. An answer that fails is an outcome, not the end of the run.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
 from benchmarks.exact.plan import Case, Link, Round, Sampling
@@ -18,10 +20,17 @@ from benchmarks.held_out import held_out, prompt_of
 from device_client.answer import Result
 from device_client.client import Client
 from device_client.config import DeviceConfig
+from device_client.draft.drafter import Drafter
+from device_client.draft.drawing import Drawing
+from device_client.prune.wish import parse_budget, parse_choice
+from device_client.reduce import Reducer
 from shared.errors import CovspecError
-from shared.speculation.messages import Pace
+from shared.speculation.laws import DraftLaw
+from shared.speculation.messages import Judging, Pace, Rule
+from shared.speculation.prints import CommonIds, fit
+from shared.speculation.request import SamplingParameters
 from shared.vlm.port import Vlm
-from tests.support.oracle import Oracle
+from tests.support.oracle import Oracle, Proposing, Said
 from tests.support.shim import Shim
 
 DELAY = 0.01  # seconds each way on a bad link, until the shim draws others
@@ -38,6 +47,7 @@ class Outcome:
     alone: tuple[int, ...]
     weaker: tuple[int, ...] = ()
     drafted: int = 0  # tokens that the device said first
+    foreseen: int = 0  # corrections that found their branch ready
     reconnects: int = 0
     failure: str = ""
 
@@ -57,22 +67,28 @@ class Outcome:
 
 
 class Lab:
-    """An edge at `port` of this host, drafts for the devices (as many as answers run at a time), and the oracle."""
+    """An edge at `port` of this host, drafts for the devices (as many as answers run at a time, and one more that is
+    asked alone), and the oracle.
+    """
 
     def __init__(self, port: int, drafts: Sequence[Vlm], oracle: Oracle) -> None:
         self._port = port
+        self._common: CommonIds | None = None
         self._drafts = drafts
         self._oracle = oracle
 
     async def paces(self) -> tuple[Pace, ...]:
         """Those that the edge offers."""
-        async with Client(DeviceConfig(edge=f"127.0.0.1:{self._port}"), self._drafts[0]) as client:
-            return (await client.info()).paces
+        draft = self._drafts[0]
+        async with Client(DeviceConfig(edge=f"127.0.0.1:{self._port}"), draft) as client:
+            info = await client.info()
+        self._common = fit(draft.info.prints.vocabulary, info.vocabulary).cut(draft.info.rows)
+        return info.paces
 
     async def compare(self, together: Round) -> list[Outcome]:
         """Ask all answers of a round at the same time; what came of its cases, in their order."""
         asked = [*together.cases, *together.companions]
-        drafts = self._drafts[: len(asked)]
+        drafts = self._drafts[1 : len(asked) + 1]
         saying = asyncio.gather(*(self._ask(case, draft) for case, draft in zip(asked, drafts, strict=True)))
         alone = [await asyncio.to_thread(self._alone, case, case.sampling) for case in together.cases]
         weaker = [await asyncio.to_thread(self._alone, case, case.sampling.weaker) for case in together.cases]
@@ -84,13 +100,15 @@ class Lab:
         question = held_out(case.scene, case.kind, case.wish)
         delay = 0.0 if case.link is Link.QUIET else DELAY
         try:
-            async with asyncio.timeout(PATIENCE), Shim(self._port, delay) as shim:
-                config = DeviceConfig(edge=shim.address, window=case.window, pace=case.pace.value)
-                async with Client(config, draft) as client:
-                    coming = await client.ask(question)
-                    async with _trouble(shim, case) as speaking:
-                        async for _ in coming.pieces():
-                            speaking.set()
+            async with (
+                asyncio.timeout(PATIENCE),
+                Shim(self._port, delay) as shim,
+                Client(_config(shim.address, case), draft) as client,
+            ):
+                coming = await client.ask(question)
+                async with _trouble(shim, case) as speaking:
+                    async for _ in coming.pieces():
+                        speaking.set()
         except (CovspecError, TimeoutError) as error:
             return f"{type(error).__name__}: {error}"
         return coming.result or "it ended without a result"
@@ -101,7 +119,28 @@ class Lab:
             return ()
         question = held_out(case.scene, case.kind, case.wish)
         picture, prompt = question.images[0], prompt_of(question)
-        return tuple(self._oracle.answer(picture, prompt, sampling.temperature, case.noise, sampling.top_p))
+        if case.manner.evidence is None:
+            return tuple(self._oracle.answer(picture, prompt, sampling.temperature, case.noise, sampling.top_p))
+        said = Said(sampling.temperature, case.noise, sampling.top_p)
+        return tuple(self._oracle.judged(picture, prompt, said, partial(self._proposing, case)))
+
+    def _proposing(self, case: Case, parameters: SamplingParameters) -> Proposing:
+        """The case's draft, asked for one token at a time."""
+        question, manner, draft = held_out(case.scene, case.kind, case.wish), case.manner, self._drafts[0]
+        reducer = Reducer(parse_choice(manner.pruner), parse_budget(manner.keep))
+        drafter = Drafter(draft, question.messages, question.images, reducer=reducer)
+        assert self._common is not None
+        assert manner.evidence is not None
+        drafter.follow(parameters, self._common, draft.info.placeholder_ids)
+        drawing = Drawing(Judging(Rule.REJECTION, manner.evidence))
+
+        def propose(before: list[int]) -> tuple[int, DraftLaw]:
+            choice, mark = drafter.draw(before, drawing)
+            assert mark is not None
+            assert mark.law is not None
+            return choice.token, mark.law
+
+        return propose
 
 
 async def compare_all(lab: Lab, todo: Sequence[Round], say: Callable[[str], None]) -> list[Outcome]:
@@ -117,6 +156,25 @@ async def compare_all(lab: Lab, todo: Sequence[Round], say: Callable[[str], None
             said = len(outcomes) * 10 // total
             say(f"{len(outcomes)} of {total} answers, {sum(each.identical for each in outcomes)} identical")
     return outcomes
+
+
+def _config(address: str, case: Case) -> DeviceConfig:
+    manner = case.manner
+    evidence = manner.evidence
+    return DeviceConfig(
+        edge=address,
+        window=case.window,
+        pace=case.pace.value,
+        policy=manner.policy,
+        prefer=manner.prefer,
+        lockstep=manner.lockstep,
+        most_branches=manner.branches,
+        prune=manner.pruner,
+        keep=manner.keep,
+        rule="coupled" if evidence is None else "rejection",
+        evidence="scalar" if evidence is None else evidence.value,
+        bonus=False,  # a token of the target's own behind a round: the text would depend on where rounds end
+    )
 
 
 @asynccontextmanager
@@ -144,6 +202,9 @@ async def _make_trouble(shim: Shim, case: Case, speaking: asyncio.Event) -> None
             async with asyncio.TaskGroup() as both:
                 both.create_task(shim.be_hostile(rng, MOST_CUTS))
                 both.create_task(_cut_off(shim, speaking))
+        case Link.DARK:
+            await speaking.wait()
+            shim.darken()
         case _:
             assert_never(case.link)
 
@@ -159,4 +220,4 @@ def _outcome(case: Case, said: Result | str, alone: tuple[int, ...], weaker: tup
         return Outcome(case, (), alone, weaker, failure=said)
     figures = said.figures
     drafted = round((figures.accepted_per_step or 0) * figures.steps)
-    return Outcome(case, said.ids, alone, weaker, drafted, figures.reconnects)
+    return Outcome(case, said.ids, alone, weaker, drafted, figures.foreseen, figures.reconnects)

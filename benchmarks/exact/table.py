@@ -11,11 +11,11 @@ from benchmarks.exact.running import Outcome
 def table(outcomes: Sequence[Outcome]) -> str:
     """A line for each level, in the order of the axes. `cut`: answers whose link broke at least once.
 
-    `decided`: answers in which the noise, or with top-p the mask, decided any of the text.
+    `foreseen`: corrections that found their branch ready. `decided`: answers in which the noise, or with top-p the
+    mask, decided any of the text.
     """
-    head = (
-        f"{'axis':<10}{'level':<18}{'answers':>8}{'identical':>10}{'tokens':>8}{'drafted':>8}{'decided':>8}{'cut':>5}"
-    )
+    names = ("answers", "identical", "tokens", "drafted", "foreseen", "decided", "cut")
+    head = f"{'axis':<10}{'level':<18}" + "".join(f"{name:>{len(name) + 2}}" for name in names)
     lines = [head]
     for axis, level in AXES.items():
         named = [(level(outcome.case), outcome) for outcome in outcomes]
@@ -37,8 +37,9 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 def _line(axis: str, level: str, those: Sequence[Outcome]) -> str:
     identical, cut = sum(each.identical for each in those), sum(each.reconnects > 0 for each in those)
     tokens, drafted = sum(len(each.said) for each in those), sum(each.drafted for each in those)
-    decided = sum(each.decided for each in those)
-    return f"{axis:<10}{level:<18}{len(those):>8}{identical:>10}{tokens:>8}{drafted:>8}{decided:>8}{cut:>5}"
+    decided, foreseen = sum(each.decided for each in those), sum(each.foreseen for each in those)
+    counts = f"{len(those):>9}{identical:>11}{tokens:>8}{drafted:>9}{foreseen:>10}{decided:>9}{cut:>5}"
+    return f"{axis:<10}{level:<18}{counts}"
 
 
 def _natural(level: str) -> tuple[int, str]:

@@ -32,13 +32,14 @@ class Limb:
 @dataclass(frozen=True)
 class Trunk:
     """The path as branches stray from it. `second`: the chance that a correction is the second-best token. `longest`:
-    tokens that path and branches may have.
+    tokens that path and branches may have. `most`: branches at a time.
     """
 
     choices: Sequence[Choice]
     chances: Sequence[float]
     second: float
     longest: int
+    most: int = MOST
 
     def chance(self, limb: Limb) -> float:
         """That the text will go the way of this branch; 0 if it is long enough."""
@@ -52,10 +53,10 @@ class Trunk:
         """The best branches to go on with, each likelier than `least`; new ones, which nobody holds yet, among them."""
         least = max(LEAST, least)
         found = [(chance, limb) for limb in limbs if (chance := self.chance(limb)) > least]
-        if len(limbs) < MOST:
+        if len(limbs) < self.most:
             found += self._new({limb.branch.at for limb in limbs}, least)
         best = sorted(found, key=lambda each: -each[0])[:count]
-        free = MOST - len(limbs)
+        free = self.most - len(limbs)
         return [limb for place, (_, limb) in enumerate(best) if limb in limbs or place < free]
 
     def _new(self, taken: Collection[int], least: float) -> Iterator[tuple[float, Limb]]:

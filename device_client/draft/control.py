@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from device_client.draft.branching import RIDES, Limb, Trunk
+from device_client.draft.branching import MOST, RIDES, Limb, Trunk
 from device_client.draft.calibration import Calibration
 from device_client.draft.policy import Handing, Lesson, Move, Policy, View, in_the_way
 from device_client.flight import Flight
@@ -51,6 +51,7 @@ class Control:
     calibration: Calibration = field(default_factory=Calibration)
     flight: Flight = field(default_factory=Flight)
     closes: bool = False  # what is handed over is a block: nothing is drafted behind it until it is judged
+    most_branches: int = MOST  # at a time, if any
     heard_at: float = 0.0
     said_at: float = 0.0
     _choices: list[Choice] = field(default_factory=list)  # of the path, and how likely each stands
@@ -163,7 +164,7 @@ class Control:
 
     def _riding(self, view: View, count: int, longest: int) -> list[Limb]:
         """The branches that the next forward goes on with: those that are worth the time they take."""
-        trunk = Trunk(self._choices, self._chances, self.calibration.second, longest)
+        trunk = Trunk(self._choices, self._chances, self.calibration.second, longest, self.most_branches)
         alone = count > RIDES
         best = trunk.best(self._limbs, count, self.flight.ride)
         if alone and best and in_the_way(view, sum(trunk.chance(limb) for limb in best)):

@@ -1,10 +1,13 @@
 """The oracle: stock transformers `generate()`, greedy, with one processor that masks and noises each row.
 
 Nothing of ours runs in it but the processors and the noise of `Chooser`: no decoder, no cache handling, no verifying.
+For the rule rejection the processor judges, at every position, one proposal of the draft: no block, no wire, no rounds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,13 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from shared.speculation.coupled import Chooser
+from shared.speculation.laws import DraftLaw, TargetLaw
+from shared.speculation.noise import Domain, word
+from shared.speculation.rejection import stands
 from shared.speculation.request import SamplingParameters
+from shared.speculation.residual import drawn
+
+Proposing = Callable[[list[int]], tuple[int, DraftLaw]]  # the draft's proposal after a text, and what it was drawn from
 
 
 class NoisedScores(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
@@ -40,6 +49,42 @@ class NoisedScores(LogitsProcessor):  # type: ignore[misc]  # transformers is un
         return row
 
 
+class JudgedScores(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
+    """Turns a row of logits into one whose argmax is what the rule rejection leaves of one proposal there.
+
+    The first token is the target's own: a device has nothing to say before it.
+    """
+
+    def __init__(self, chooser: Chooser, prompt_length: int, proposing: Proposing) -> None:
+        self._chooser = chooser
+        self._prompt_length = prompt_length
+        self._proposing = proposing
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """scores: [1, rows]."""
+        before = input_ids[0, self._prompt_length :].tolist()
+        row = torch.full(scores.shape, -torch.inf, dtype=torch.float64)
+        row[0, self._token(scores[0], before) if before else self._chooser.choose(scores[0], before)] = 0.0
+        return row
+
+    def _token(self, row: torch.Tensor, before: list[int]) -> int:
+        token, draft = self._proposing(before)
+        target, seed = TargetLaw.rounded(*self._chooser.law(row, before)), self._chooser.seed
+        bits = word(seed, len(before), Domain.ACCEPT)
+        if stands(target.probability(token), draft.probability(token), bits):
+            return token
+        return drawn(target, draft, seed, len(before))
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a text is drawn."""
+
+    temperature: float
+    seed: int
+    top_p: float = 1.0
+
+
 class Oracle:
     """A stock Qwen3-VL from a folder, in float32."""
 
@@ -54,21 +99,44 @@ class Oracle:
 
     def answer(self, picture: Image.Image, prompt: str, temperature: float, seed: int, top_p: float = 1.0) -> list[int]:
         """What the model says by itself."""
-        inputs = self._inputs(picture, prompt)
-        length = inputs["input_ids"].shape[1]
-        room = self._model.config.get_text_config().max_position_embeddings - length
-        parameters = SamplingParameters(
-            max_tokens=room, seed=seed, temperature=temperature, top_p=top_p, eos_ids=self.eos_ids
-        )
+        inputs, parameters = self._asked(picture, prompt, Said(temperature, seed, top_p))
         chooser = Chooser(parameters, inputs["input_ids"][0].tolist())
+        return self._generated(inputs, parameters, NoisedScores(chooser, inputs["input_ids"].shape[1]))
+
+    def judged(
+        self, picture: Image.Image, prompt: str, said: Said, begin: Callable[[SamplingParameters], Proposing]
+    ) -> list[int]:
+        """What the model and a draft say by the rule rejection. `begin`: the draft, at work by these parameters."""
+        inputs, parameters = self._asked(picture, prompt, said)
+        chooser = Chooser(parameters, inputs["input_ids"][0].tolist())
+        scores = JudgedScores(chooser, inputs["input_ids"].shape[1], begin(parameters))
+        return self._generated(inputs, parameters, scores)
+
+    def _asked(
+        self, picture: Image.Image, prompt: str, said: Said
+    ) -> tuple[dict[str, torch.Tensor], SamplingParameters]:
+        inputs = self._inputs(picture, prompt)
+        room = self._model.config.get_text_config().max_position_embeddings - inputs["input_ids"].shape[1]
+        parameters = SamplingParameters(
+            max_tokens=room, seed=said.seed, temperature=said.temperature, top_p=said.top_p, eos_ids=self.eos_ids
+        )
+        return inputs, parameters
+
+    def _generated(
+        self, inputs: dict[str, torch.Tensor], parameters: SamplingParameters, scores: LogitsProcessor
+    ) -> list[int]:
+        length = inputs["input_ids"].shape[1]
         config = GenerationConfig(
-            do_sample=False, max_new_tokens=room, eos_token_id=list(self.eos_ids), pad_token_id=self.eos_ids[0]
+            do_sample=False,
+            max_new_tokens=parameters.max_tokens,
+            eos_token_id=list(self.eos_ids),
+            pad_token_id=self.eos_ids[0],
         )
         with torch.inference_mode():
             output = self._model.generate(
                 **inputs,
                 generation_config=config,
-                logits_processor=LogitsProcessorList([NoisedScores(chooser, length)]),
+                logits_processor=LogitsProcessorList([scores]),
             )
         said: list[int] = output[0, length:].tolist()
         return said

@@ -7,11 +7,27 @@ from itertools import combinations
 
 import pytest
 
-from benchmarks.exact.plan import AXES, Case, Sampling, plan, rounds
+from benchmarks.exact.plan import AXES, COUPLED, Case, Sampling, plan, rounds
 from shared.speculation.messages import Pace
 
 PACES = tuple(Pace)
-LEVELS = {"sampling": 5, "window": 3, "pace": len(PACES), "sessions": 3, "link": 3, "question": 10}
+LEVELS = {
+    "sampling": 5,
+    "window": 3,
+    "pace": len(PACES),
+    "sessions": 3,
+    "link": 4,
+    "question": 10,
+    "pruner": 11,
+    "keep": 2,
+    "policy": 7,
+    "prefer": 4,
+    "rounds": 2,
+    "branches": 3,
+    "rule": 5,
+}
+EVEN = [axis for axis in LEVELS if axis not in ("question", "rule", "pace", "sampling")]
+COUPLED_CASES = [case for case in plan(600, 0, PACES) if case.manner.judged == COUPLED]
 
 
 def occurrences(cases: tuple[Case, ...], axis: str) -> Counter[str]:
@@ -27,7 +43,7 @@ def test_of_600_answers_each_level_of_each_axis_gets_fifty(axis: str, seed: int)
 
 
 @pytest.mark.parametrize("answers", [1, 2, 3, 7, 24])
-@pytest.mark.parametrize("axis", ["sampling", "window", "pace", "sessions", "link"])
+@pytest.mark.parametrize("axis", EVEN)
 def test_a_smaller_plan_is_as_even_as_it_can_be(axis: str, answers: int) -> None:
     counts = occurrences(plan(answers, 0, PACES), axis)
     assert counts.total() == answers
@@ -36,10 +52,26 @@ def test_a_smaller_plan_is_as_even_as_it_can_be(axis: str, answers: int) -> None
 
 
 def test_each_level_meets_each_level_of_every_other_axis() -> None:
-    cases = plan(600, 0, PACES)
-    for one, other in combinations(AXES, 2):
-        met = {(AXES[one](case), AXES[other](case)) for case in cases}
+    few = ("question", "pruner")  # so many levels that some of their pairs want more answers
+    for one, other in combinations([axis for axis in AXES if axis not in (*few, "rule")], 2):
+        met = {(AXES[one](case), AXES[other](case)) for case in COUPLED_CASES}
         assert len(met) == LEVELS[one] * LEVELS[other], (one, other)
+
+
+@pytest.mark.parametrize("axis", ["window", "sessions", "link", "keep", "policy", "rounds", "branches"])
+@pytest.mark.parametrize("other", ["rule", "pruner"])
+def test_each_rule_and_each_pruner_meets_each_level(axis: str, other: str) -> None:
+    met = {(AXES[axis](case), AXES[other](case)) for case in plan(600, 0, PACES)}
+    assert len(met) == LEVELS[axis] * LEVELS[other]
+
+
+def test_the_rule_rejection_is_asked_for_what_it_promises_alone() -> None:
+    judged = [case for case in plan(600, 0, PACES) if case.manner.evidence is not None]
+    assert len(judged) == 200
+    assert {case.pace for case in judged} == {Pace.THRIFTY}
+    assert {case.sampling.temperature for case in judged if case.manner.policy == "marginal"} == {0.0}
+    assert {case.sampling for case in judged} == {case.sampling for case in COUPLED_CASES}
+    assert {case.pace for case in COUPLED_CASES} == set(PACES)
 
 
 def test_the_same_seed_gives_the_same_plan_and_another_seed_another() -> None:
@@ -54,7 +86,7 @@ def test_no_two_answers_share_a_picture_whatever_the_seed() -> None:
 
 def test_a_new_pace_leaves_the_other_axes_as_they_were() -> None:
     two, one = plan(60, 0, (Pace.EAGER, Pace.THRIFTY)), plan(60, 0, (Pace.EAGER,))
-    assert {case.pace for case in one} == {Pace.EAGER}
+    assert {case.pace for case in one if case.manner.judged == COUPLED} == {Pace.EAGER}
     assert [(case.window, case.link, case.noise) for case in two] == [(c.window, c.link, c.noise) for c in one]
 
 

@@ -10,7 +10,7 @@ from benchmarks.exact.table import summary, table
 from shared.speculation.messages import Pace
 
 SAID = (5, 6, 7)
-OUTCOMES = [Outcome(case, SAID, SAID, (), drafted=2) for case in plan(12, 0, tuple(Pace))]
+OUTCOMES = [Outcome(case, SAID, SAID, (), drafted=2, foreseen=1) for case in plan(12, 0, tuple(Pace))]
 
 
 def line(outcomes: list[Outcome], axis: str, level: str) -> list[str]:
@@ -31,8 +31,8 @@ def test_an_answer_that_failed_is_not_identical() -> None:
 
 
 def test_the_table_has_what_was_asked_and_what_was_identical() -> None:
-    assert line(OUTCOMES, "all", "") == ["12", "12", "36", "24", "0", "0"]
-    assert line(OUTCOMES, "window", "16") == ["4", "4", "12", "8", "0", "0"]
+    assert line(OUTCOMES, "all", "") == ["12", "12", "36", "24", "12", "0", "0"]
+    assert line(OUTCOMES, "window", "16") == ["4", "4", "12", "8", "4", "0", "0"]
 
 
 def test_one_wrong_token_shows_in_the_lines_of_its_own_levels_alone() -> None:
