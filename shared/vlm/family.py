@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,7 +16,6 @@ from PIL import Image
 from torch import Tensor
 
 from shared.errors import ModelError, Unsupported
-from shared.vlm.gaze import Watched
 from shared.vlm.packed_decoder import Tokens
 from shared.vlm.parts import Parts
 from shared.vlm.places import Tile
@@ -50,6 +48,7 @@ class Family(ABC):
     model_class: ClassVar[str]  # its name in transformers
     # Whether the visual tokens of a run see each other whatever their order: a run then enters the model in one piece.
     runs_see_themselves: ClassVar[bool] = False
+    class_token: ClassVar[bool] = False  # whether the first patch in the layers of the vision tower is none
 
     def __init__(self, parts: Parts) -> None:
         """Raises ModelError."""
@@ -73,9 +72,16 @@ class Family(ABC):
         """The features of all visual tokens, and those that go into deeper layers, each [visual tokens, hidden]."""
         return (flat(self.model.get_image_features(**pixels, return_dict=True).pooler_output),)
 
-    def watched(self) -> AbstractContextManager[Watched]:
-        """While it is open, the vision tower tells how it attends. Raises Unsupported where a family cannot."""
+    def watched(self) -> Any:
+        """The attention in the vision tower by which its gaze is judged. Raises Unsupported where a family cannot."""
         raise Unsupported(f"the family {self.config.model_type} does not tell how its vision tower attends")
+
+    def gathered(self, patches: Tensor, pixels: Pixels) -> Tensor:
+        """For each visual token the mean over its patches: [patches, channels] -> [visual tokens, channels].
+
+        `patches`: those of all pictures, in the order that they have in the layer that is `watched`.
+        """
+        raise NotImplementedError  # whoever tells what is watched tells this too
 
     def positions(self, ids: Sequence[int], pixels: Pixels) -> Tensor:
         """Where each token of a prompt stands: [axes, tokens]."""

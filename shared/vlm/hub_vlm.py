@@ -13,12 +13,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from shared.errors import ImageError, ModelError
+from shared.errors import ImageError, ModelError, Unsupported
 from shared.speculation.request import Message
 from shared.vlm.chat import check_room, pictures_in_order
 from shared.vlm.chat_tokenizer import ChatTokenizer
 from shared.vlm.family import Family, Pixels, Shown
-from shared.vlm.gaze import Gaze
+from shared.vlm.gaze import Gaze, Look, watching
 from shared.vlm.packed import Packed, Sight, pack
 from shared.vlm.packed_decoder import PackedDecoder, Tokens, step
 from shared.vlm.parts import Parts
@@ -92,9 +92,9 @@ class HubVlm:
 
     def gaze(self, prompt: Prompt) -> tuple[VisualTokens, Gaze]:
         """As the port says."""
-        with self._family.watched() as watched:
+        with watching(self._family.watched()) as looks:
             visual = self.see(prompt)
-        return visual, watched.gaze()
+        return visual, self._gaze(prompt, looks)
 
     def first_update(self, prompt: Prompt, visual: VisualTokens) -> Tensor:
         """As the port says."""
@@ -141,6 +141,15 @@ class HubVlm:
         # A copy made outside of inference mode is an ordinary tensor: a caller may write to it.
         copy: Tensor = logits.to(torch.float32, copy=True)
         return copy
+
+    def _gaze(self, prompt: Prompt, looks: Sequence[Look]) -> Gaze:
+        shot: Shot = prompt.pixels
+        if not shot.shown:
+            return Gaze(torch.zeros(0), torch.zeros(0, 1))
+        if not looks:
+            raise Unsupported(f"{self.info.name}: its vision tower attends by a function that cannot be watched")
+        told = [look.channels(class_token=self._family.class_token).flatten(0, 1) for look in looks]
+        return Gaze.of(self._family.gathered(torch.cat(told), shot.pixels))
 
     def _show(self, number: int, picture: Image.Image, pictures: int) -> Shown:
         try:

@@ -7,11 +7,14 @@ where visual tokens are left out of it.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from PIL import Image
+from torch import Tensor
 
 from shared.errors import ModelError
-from shared.vlm.family import Family, Shown, token_text
+from shared.vlm.family import Family, Pixels, Shown, token_text
+from shared.vlm.gaze import late, squares
 from shared.vlm.parts import Parts
 from shared.vlm.places import Tile
 
@@ -36,3 +39,13 @@ class Gemma3(Family):
         pixels = self.process(images=[picture], do_pan_and_scan=False, return_tensors="pt")["pixel_values"]
         text = f"\n\n{self.mark}{self.image}{self._last}\n\n"
         return Shown(text, ((Tile(self._side, self._side),),), {"pixel_values": pixels})
+
+    def watched(self) -> Any:
+        """As a family does."""
+        return late(self.model.model.vision_tower.encoder.layers).self_attn
+
+    def gathered(self, patches: Tensor, pixels: Pixels) -> Tensor:
+        """As a family does: its projector takes means too."""
+        del pixels
+        vision = self.config.vision_config
+        return squares(patches, vision.image_size // vision.patch_size, self._side)

@@ -5,10 +5,13 @@ The texts between the tiles are tokens of the prompt like any other. A picture t
 
 from __future__ import annotations
 
+from typing import Any
+
 from PIL import Image
 from torch import Tensor
 
 from shared.vlm.family import Family, Pixels, Shown, flat, square_side
+from shared.vlm.gaze import late, squares
 from shared.vlm.parts import Parts
 from shared.vlm.places import Tile, tiled
 
@@ -23,8 +26,8 @@ class Idefics3(Family):
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         vision = self.config.vision_config
-        patches = vision.image_size // vision.patch_size
-        self._side = square_side(parts, patches, 1 / self.config.scale_factor)
+        self._across = vision.image_size // vision.patch_size
+        self._side = square_side(parts, self._across, 1 / self.config.scale_factor)
         self._around = getattr(parts.tokenizer, "fake_image_token", _AROUND)
         self._global = getattr(parts.tokenizer, "global_image_token", _GLOBAL)
 
@@ -47,6 +50,15 @@ class Idefics3(Family):
         """As a family does: all tiles are one sample."""
         batch = {name: value[None] for name, value in pixels.items()}
         return (flat(self.model.get_image_features(**batch, return_dict=True).pooler_output),)
+
+    def watched(self) -> Any:
+        """As a family does."""
+        return late(self.model.model.vision_model.encoder.layers).self_attn
+
+    def gathered(self, patches: Tensor, pixels: Pixels) -> Tensor:
+        """As a family does."""
+        del pixels
+        return squares(patches, self._across, self._side)
 
 
 class SmolVlm(Idefics3):

@@ -5,9 +5,13 @@ The tiles are chosen by the picture's aspect; patches become tokens four to one 
 
 from __future__ import annotations
 
-from PIL import Image
+from typing import Any
 
-from shared.vlm.family import Family, Shown, square_side, token_text
+from PIL import Image
+from torch import Tensor
+
+from shared.vlm.family import Family, Pixels, Shown, square_side, token_text
+from shared.vlm.gaze import late, squares
 from shared.vlm.parts import Parts
 from shared.vlm.places import Tile, tiled
 
@@ -16,11 +20,13 @@ class InternVl(Family):
     """An `InternVLForConditionalGeneration`."""
 
     model_class = "InternVLForConditionalGeneration"
+    class_token = True
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         vision = self.config.vision_config
-        self._side = square_side(parts, vision.image_size[0] // vision.patch_size[0], self.config.downsample_ratio)
+        self._across: int = vision.image_size[0] // vision.patch_size[0]
+        self._side = square_side(parts, self._across, self.config.downsample_ratio)
         self._first = token_text(parts, parts.tokenizer.start_image_token_id)
         self._last = token_text(parts, parts.tokenizer.end_image_token_id)
 
@@ -32,6 +38,15 @@ class InternVl(Family):
         if len(tiles) > 1:
             tiles = (*tiles, Tile(self._side, self._side))
         return Shown(f"{self._first}{self.image}{self._last}", (tiles,), {"pixel_values": pixels})
+
+    def watched(self) -> Any:
+        """As a family does."""
+        return late(self.model.model.vision_tower.encoder.layer).attention
+
+    def gathered(self, patches: Tensor, pixels: Pixels) -> Tensor:
+        """As a family does."""
+        del pixels
+        return squares(patches, self._across, self._side)
 
     def _cut(self, picture: Image.Image) -> tuple[int, int]:
         """Rows and columns of tiles."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
 from PIL import Image
 from torch import Tensor
 
 from shared.vlm.family import Family, Pixels, Shown, flat
+from shared.vlm.gaze import late
 from shared.vlm.parts import Parts
 from shared.vlm.places import Tile
 
@@ -46,6 +48,22 @@ class LlavaOnevision(Family):
         count = [len(pixels["image_sizes"])]
         seen = self.model.get_image_features(**pixels, batch_num_images=count, return_dict=True)
         return (flat(seen.pooler_output),)
+
+    def watched(self) -> Any:
+        """As a family does."""
+        return late(self.model.model.vision_tower.encoder.layers).self_attn
+
+    def gathered(self, patches: Tensor, pixels: Pixels) -> Tensor:
+        """As a family does: the model packs them as it does features. The end of a row has none, and gets nothing."""
+        tiles = patches.view(-1, self._side**2, patches.shape[-1])
+        sizes = pixels["image_sizes"]
+        packed, _ = self.model.model.pack_image_features(
+            torch.split_with_sizes(tiles, [len(tiles) // len(sizes)] * len(sizes)),
+            sizes,
+            image_newline=patches.new_zeros(patches.shape[-1]),
+            vision_aspect_ratio=self.config.vision_aspect_ratio,
+        )
+        return flat(packed)
 
     def _square(self, picture: Image.Image) -> Tile:
         """Padded on both sides of the shorter one."""

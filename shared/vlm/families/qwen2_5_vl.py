@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from shared.vlm.family import Family, Pixels, Shown
+from shared.vlm.gaze import late
 from shared.vlm.packed_decoder import Tokens
 from shared.vlm.parts import Parts
 from shared.vlm.places import Tile
@@ -42,6 +43,20 @@ class Qwen25Vl(Family):
         tile = Tile(rows // self._merge, columns // self._merge)
         return Shown(self.image, ((tile,),), {"pixel_values": pixels["pixel_values"], "image_grid_thw": grid})
 
+    def watched(self) -> Any:
+        """As a family does: of the layers that see the whole picture the last, but for the very last layer."""
+        blocks, whole = self.model.model.visual.blocks, self.config.vision_config.fullatt_block_indexes
+        before = [index for index in whole if index < len(blocks) - 1]
+        return (blocks[max(before or whole)] if whole else late(blocks)).attn
+
+    def gathered(self, patches: Tensor, pixels: Pixels) -> Tensor:
+        """As a family does: window by window, until the tower puts its tokens in order."""
+        from transformers.vision_utils import get_vision_window_index  # seconds to import
+
+        vision = self.config.vision_config
+        order, _ = get_vision_window_index(pixels["image_grid_thw"], self._merge, vision.window_size, vision.patch_size)
+        return merged(patches, self._merge)[order.argsort().to(patches.device)]
+
     def positions(self, ids: Sequence[int], pixels: Pixels) -> Tensor:
         """Time, row and column: [3, tokens]."""
         sequence = torch.tensor([ids])
@@ -56,3 +71,8 @@ class Qwen25Vl(Family):
     def text_inputs(self, row: Tokens, device: torch.device) -> dict[str, Any]:
         """As a family does."""
         return {"position_ids": row.positions.expand(3, -1)[:, None].to(device)}
+
+
+def merged(patches: Tensor, side: int) -> Tensor:
+    """The mean patch of each token, whose `side` times `side` patches are in a row: [patches or tokens, channels]."""
+    return patches.view(-1, side**2, patches.shape[-1]).mean(1)
