@@ -149,9 +149,12 @@ async def test_an_edge_that_comes_back_on_its_port_is_asked_again() -> None:
 
 
 async def test_an_answer_that_somebody_takes_over_is_not_fought_for() -> None:
+    steps = Steps()
+    steps.hold()  # the draft hangs: neither end has anything to say that the refusal could cross
+    draft = toy_draft(step_seconds=1e-6, sleep=steps)  # type: ignore[arg-type]
     async with (
-        edge(partial(toy_target, step_seconds=0.002), max_ahead=2) as server,
-        device(f"127.0.0.1:{server.port}", toy_draft(), drafting=False) as client,
+        edge() as server,
+        device(f"127.0.0.1:{server.port}", draft, pace="thrifty") as client,
         RawDevice(f"127.0.0.1:{server.port}") as thief,
     ):
         answer = await client.ask(asked("mine?", ignore_eos=True))
@@ -161,9 +164,11 @@ async def test_an_answer_that_somebody_takes_over_is_not_fought_for() -> None:
         assert opened is not None
         stream = await thief.stream(resume(opened, seen=4096))
         assert (await stream.refusal()).code is grpc.StatusCode.FAILED_PRECONDITION
+        await eventually(lambda: server.places, 0)
         with pytest.raises(Superseded, match="a newer stream"):
             await drained(pieces)
-        await eventually(lambda: server.places, 0)
+        steps.let_go()
+    await nothing_alive()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import asyncio
 import random
 import warnings
 
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.fuzz.attack import Tally, attack
@@ -15,6 +15,7 @@ from tests.support.raw_device import at
 from tests.support.system import asked, device, edge, eventually, exact, nothing_alive, toy_draft
 
 TOGETHER = 8
+FOUND = (Phase.explicit, Phase.reuse, Phase.generate)  # no shrinking: a live system takes minutes for it
 
 
 async def attacked(seeds: list[int]) -> Tally:
@@ -29,7 +30,7 @@ async def attacked(seeds: list[int]) -> Tally:
     return tally
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15, deadline=None, phases=FOUND)
 @given(st.lists(st.integers(0, 2**32), min_size=TOGETHER, max_size=TOGETHER))
 def test_hostile_streams_are_refused_by_name_and_leave_nothing(seeds: list[int]) -> None:
     with warnings.catch_warnings():

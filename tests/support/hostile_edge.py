@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 from edge_server.service import SERVICE
-from shared.speculation.messages import Pace, Rule
+from shared.speculation.messages import Pace, Ping, Pong, Rule
 from shared.speculation.request import SamplingParameters
 from shared.wire.codec import FromDevice, FromEdge, decode_request, encode_info, encode_response, parse_request
 from shared.wire.handshake import Limits, Opened, ServerInfo
@@ -24,7 +24,8 @@ OPENED = Opened(b"s" * 16, b"t" * 16, PARAMETERS, 5, 0, 256, (1,), 16, Pace.EAGE
 class HostileEdge:
     """An edge that says on every stream what it was told to say. Use as `async with`.
 
-    `reply`: what it goes on to say to each word of the device; without, the stream ends with the script.
+    `reply`: what it goes on to say to each word of the device, a sign of life when it is asked for one; without, the
+    stream ends with the script.
     """
 
     def __init__(
@@ -56,7 +57,8 @@ class HostileEdge:
             await context.write(message if isinstance(message, bytes) else encode_response(message).SerializeToString())
         if self._reply is not None:
             async for data in requests:
-                for message in self._reply(decode_request(parse_request(data), Limits())):
+                word = decode_request(parse_request(data), Limits())
+                for message in [Pong()] if isinstance(word, Ping) else self._reply(word):
                     await context.write(encode_response(message).SerializeToString())
 
     async def _info(self, _: bytes, __: Any) -> bytes:

@@ -25,7 +25,8 @@ from shared.speculation.ending import Ending
 from shared.speculation.request import Message, Part, Picture, SamplingWish, Text, resolve
 from shared.vlm.port import Vlm
 from shared.vlm.single import extend, prefill
-from shared.vlm.toy import ToyDecoder, ToyVlm
+from shared.vlm.toy import ToyVlm
+from tests.support.heritage import own_decoders
 from tests.support.toys import Steps
 
 gc.collect()
@@ -147,12 +148,12 @@ async def exact(client: Client, question: Question, target: Vlm | None = None) -
 
 
 def alive() -> dict[str, int]:
-    """What a test may leave nothing of: tasks, threads of ours, and decoders, which stand for KV caches."""
+    """What a test may leave nothing of: tasks, threads of ours, and its decoders, which stand for KV caches."""
     gc.collect()
     return {
         "tasks": len(asyncio.all_tasks()) - 1,
         "threads": sum(thread.name.startswith(("engine", "draft")) for thread in threading.enumerate()),
-        "decoders": sum(type(thing) is ToyDecoder for thing in gc.get_objects()),
+        "decoders": own_decoders(),
     }
 
 
