@@ -95,6 +95,11 @@ class Answer:
         return self._text.ahead(self._conversation.path)
 
     @property
+    def request(self) -> str:
+        """Its name in the logs of both ends."""
+        return self._session.request
+
+    @property
     def connected(self) -> bool:
         """Whether there is a stream to the edge now."""
         return self._session.connected

@@ -87,6 +87,11 @@ class EdgeSession:
         self._link: Link | None = None
 
     @property
+    def request(self) -> str:
+        """The name of the answer in the logs of both ends."""
+        return self._route.request
+
+    @property
     def connected(self) -> bool:
         """Whether there is a stream to the edge now."""
         return self._link is not None

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 SERVICE = pb.DESCRIPTOR.services_by_name["VerifyService"].full_name
 
+TAKEN = "stream taken"  # a line at level debug
 SHUTTING_DOWN = "the edge is shutting down; try again, or another edge"
 _TELL_SECONDS = 0.5  # for the notice of a drain
 _PARTING_SECONDS = 5.0  # for a stream that was refused to end, after which it is cut
@@ -124,6 +125,7 @@ class VerifyService:
         visit = running.visit
         visit.tenant = self._door.admit(context)
         await context.send_initial_metadata(())  # at once: by this a device knows that somebody is there
+        log.debug(TAKEN)
         edge = self._admit()
         self._check_streams(visit.tenant)
         turn = asyncio.Lock()  # gRPC takes one message after the other; signs of life come beside the answer

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from benchmarks.faults import inside, outside
 from benchmarks.faults.outcome import HEADING, Finding
-from benchmarks.faults.outside import Fault, Stage, across, behind, direct, disturb
+from benchmarks.faults.outside import Fault, across, behind, direct, disturb
 from benchmarks.link import Link
 from shared.errors import CovspecError, Unsupported
 
@@ -35,7 +35,7 @@ def _behind(proxy: str, fault: Fault) -> Run:
     return run
 
 
-def _across(fault: Callable[[Link], Callable[[Stage, list[int]], outside.Trouble]]) -> Run:
+def _across(fault: Callable[[Link], Fault]) -> Run:
     def run(name: str, times: int, rng: random.Random) -> Finding:
         with across(rng) as (stage, link):
             return disturb(name, stage, times, fault(link))

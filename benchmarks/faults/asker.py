@@ -1,8 +1,9 @@
 """The device of the benchmark, a process at its end of the link: asks what it is told to, and says when what came.
 
-Lines of JSON in and out. {"prompt": TEXT, "tokens": N} -> {"begun": true} with the first text, then {"ids": [...],
-"times": [...], "began": T, "reconnects": N} or {"error": ...}. Times are of the machine's monotonic clock, one for each
-piece. {"count": true} -> {"tasks": ..., "threads": ..., "files": ...} of this process.
+Lines of JSON in and out. {"prompt": TEXT, "tokens": N} -> {"asked": NAME} with the answer's name in all logs, then
+{"begun": true} with its first text, then {"ids": [...], "times": [...], "began": T, "reconnects": N} or {"error": ...}.
+Times are of the machine's monotonic clock, one for each piece. {"count": true} -> {"tasks": ..., "threads": ...,
+"files": ...} of this process.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ async def _ask(client: Client, prompt: str, tokens: int) -> dict[str, Any]:
     question = asked(prompt, temperature=TEMPERATURE, seed=SEED, max_tokens=tokens, ignore_eos=True)
     try:
         answer = await client.ask(question)
+        _say({"asked": answer.request})
         async for _ in answer.pieces():
             times.append(monotonic())
             if len(times) == 1:

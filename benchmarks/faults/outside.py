@@ -52,7 +52,7 @@ class Trouble:
     mend: Callable[[], None] = lambda: None
 
 
-Fault = Callable[[Stage, list[int]], Trouble]
+Fault = Callable[[Stage, str], Trouble]  # of the answer with this name
 
 
 @contextmanager
@@ -108,11 +108,10 @@ def disturb(fault: str, stage: Stage, times: int, strike: Fault) -> Finding:
     device, edges = stage.device.count(), stage.edges.held()
     while len(finding.hit) < times:
         stage.edges.ready()
-        prompt, before = f"question {len(finding.outcomes)}", stage.edges.work()
-        stage.device.begin(prompt, TOKENS)
+        prompt = f"question {len(finding.outcomes)}"
+        request = stage.device.begin(prompt, TOKENS)
         time.sleep(stage.rng.uniform(0.0, lasting))
-        at = time.monotonic()
-        trouble = strike(stage, before)
+        trouble, at = strike(stage, request), time.monotonic()
         time.sleep(trouble.seconds)
         trouble.mend()
         finding.outcomes.append(outcome_of(stage.device.end(), truth(prompt), at, trouble.seconds))
@@ -146,17 +145,17 @@ def _left(stage: Stage, device: dict[str, int], edges: dict[str, int]) -> dict[s
         time.sleep(0.5)
 
 
-def killed(stage: Stage, before: list[int]) -> Trouble:
+def killed(stage: Stage, request: str) -> Trouble:
     """SIGKILL of the edge that answers; it comes back as soon as it can."""
-    number = stage.edges.busiest_since(before)
+    number = stage.edges.answering(request)
     stage.edges.kill(number)
     stage.edges.start_again(number)
     return Trouble()
 
 
-def stopped(stage: Stage, before: list[int]) -> Trouble:
+def stopped(stage: Stage, request: str) -> Trouble:
     """SIGSTOP of the edge that answers, for a while."""
-    number = stage.edges.busiest_since(before)
+    number = stage.edges.answering(request)
     stage.edges.stop(number)
     return Trouble(_between(stage.rng), lambda: stage.edges.go_on(number))
 
@@ -164,7 +163,7 @@ def stopped(stage: Stage, before: list[int]) -> Trouble:
 def dark(link: Link) -> Fault:
     """The link swallows everything for a while."""
 
-    def strike(stage: Stage, _: list[int]) -> Trouble:
+    def strike(stage: Stage, _: str) -> Trouble:
         link.blackhole(True)
         return Trouble(_between(stage.rng), lambda: link.blackhole(False))
 
@@ -174,7 +173,7 @@ def dark(link: Link) -> Fault:
 def cut(link: Link) -> Fault:
     """The connections across the link are reset, and it is dark for a while."""
 
-    def strike(stage: Stage, _: list[int]) -> Trouble:
+    def strike(stage: Stage, _: str) -> Trouble:
         link.cut()
         link.blackhole(True)
         return Trouble(_between(stage.rng), lambda: link.blackhole(False))
@@ -188,7 +187,7 @@ def moved(link: Link) -> Fault:
         raise Unsupported("a device can only move between namespaces: root on Linux with iproute2")
     addresses = [DEVICE_HOST, f"{DEVICE_HOST}33"]
 
-    def strike(_: Stage, __: list[int]) -> Trouble:
+    def strike(_: Stage, __: str) -> Trouble:
         addresses.reverse()
         network = f"{NETWORK}/{PREFIX_BITS}"
         route = subprocess.run(

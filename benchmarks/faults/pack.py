@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -15,8 +16,11 @@ from typing import Any
 
 from deploy.processes import EdgeProcess, edge_process
 from deploy.proxies import free_port
+from edge_server.service import TAKEN
 
 _ROOT = Path(__file__).parents[2]
+_TIME = len("2026-01-01 00:00:00,000")  # with which a line of the log begins
+_TAKING_SECONDS = 60.0
 TARGET, DRAFT = "toy:seed=1,step_seconds=0.02", "toy:seed=1,agreement=0.8"
 
 
@@ -39,14 +43,22 @@ class Pack:
         """All of them, up."""
         return [edge.result() for edge in self._edges]
 
-    def work(self) -> list[int]:
-        """Nanoseconds that each has run: who answers works most."""
-        return [int(Path(f"/proc/{edge.process.pid}/schedstat").read_text().split()[0]) for edge in self.ready()]
+    def answering(self, request: str) -> int:
+        """Which has taken the stream of the answer with this name, as its log says; the newest one, if it has several.
 
-    def busiest_since(self, before: Sequence[int]) -> int:
-        """Which has worked most since `before`."""
-        worked = [now - then for now, then in zip(self.work(), before, strict=True)]
-        return worked.index(max(worked))
+        Waits for that. Raises SystemExit if none takes it.
+        """
+        until = time.monotonic() + _TAKING_SECONDS
+        while time.monotonic() < until:
+            taken = [max(self._times_taken(number, request), default="") for number in range(len(self._edges))]
+            if any(taken):
+                return taken.index(max(taken))
+            time.sleep(0.002)
+        raise SystemExit(f"no edge has taken the stream of {request}")
+
+    def _times_taken(self, number: int, request: str) -> list[str]:
+        log = self._edges[number].result().log
+        return [line[:_TIME] for line in list(log) if TAKEN in line and f"request={request}" in line]
 
     def kill(self, number: int) -> None:
         """SIGKILL."""
@@ -82,7 +94,7 @@ class Pack:
 
     def _start(self, number: int) -> EdgeProcess:
         self._stacks[number].close()
-        options = ("--model", TARGET, "--park-seconds", "20", "--insecure", "--log-level", "info")
+        options = ("--model", TARGET, "--park-seconds", "20", "--insecure", "--log-level", "debug")
         edge = edge_process(*options, port=self._ports[number], host=self._host, prefix=self._prefix)
         return self._stacks[number].enter_context(edge)
 
@@ -104,9 +116,14 @@ class Asker:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def begin(self, prompt: str, tokens: int) -> None:
-        """Ask; `hear` says what comes."""
+    def begin(self, prompt: str, tokens: int) -> str:
+        """Ask; `hear` says what comes. The answer's name in all logs."""
         self._tell({"prompt": prompt, "tokens": tokens})
+        said = self.hear()
+        if "asked" not in said:
+            raise SystemExit(f"the device did not ask: {said}")
+        name: str = said["asked"]
+        return name
 
     def hear(self) -> dict[str, Any]:
         """The next word."""

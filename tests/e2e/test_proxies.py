@@ -16,10 +16,9 @@ from shared.errors import Unsupported
 
 def go_on_elsewhere(stage: Stage, prompt: str, strike: Callable[[int], None]) -> int:
     """Strike the edge that answers, with the first text; the answer is whole all the same. Which edge it was."""
-    before = stage.edges.work()
-    stage.device.begin(prompt, TOKENS)
+    request = stage.device.begin(prompt, TOKENS)
     assert stage.device.hear() == {"begun": True}
-    number = stage.edges.busiest_since(before)
+    number = stage.edges.answering(request)
     strike(number)
     outcome = outcome_of(stage.device.end(), truth(prompt), 0.0)
     assert not outcome.wrong
