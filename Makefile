@@ -1,4 +1,4 @@
-# Two commands for a newcomer: `make demo` and `make test`. Both make the environment in .venv first.
+# For a newcomer: `make demo`, `make serve`, `make test`. Each makes the environment in .venv first.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
@@ -7,10 +7,11 @@ BIN := $(VENV)/bin
 # torch is installed by pip first and pinned: other ways of asking bring a build for GPUs that weighs gigabytes.
 TORCH := torch==2.13.0
 
-.PHONY: help demo test check lint types layers proto env certs format clean
+.PHONY: help demo serve test check lint types layers proto env certs format clean
 
 help:
 	@echo "make demo    an edge and a device on this machine answer a question about a picture"
+	@echo "make serve   the same two, and on the device an OpenAI-compatible endpoint: http://127.0.0.1:8000/v1"
 	@echo "make test    lint, types, import layers and all tests: what CI runs"
 	@echo "make format  let ruff put the code into shape"
 	@echo "make proto   generate the gRPC stubs from protos/"
@@ -33,6 +34,9 @@ $(VENV)/ready-dev: $(VENV)/ready
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m deploy.demo
+
+serve: $(VENV)/ready
+	@$(BIN)/python -m deploy.demo --serve
 
 test: check
 	@echo "== tests"

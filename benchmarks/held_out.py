@@ -6,7 +6,8 @@ import io
 import random
 
 from device_client.answer import Question
-from shared.demo.world import HELD_OUT, ask_kind, draw, rich_scene, scene
+from shared.demo.world import HELD_OUT, Scene, ask_kind, draw, rich_scene, scene
+from shared.demo.world import Question as Asked
 from shared.speculation.request import Message, Picture, SamplingWish, Text
 from shared.vlm.images import open_image
 
@@ -23,17 +24,22 @@ def held_out(number: int, kind: str, wish: SamplingWish) -> Question:
 
     Every third picture is a large textured one, and so are those of boards.
     """
-    seed = HELD_OUT + number
-    if kind == "board":
-        unseen = rich_scene(seed, side=3 + number % 3)
-    else:
-        unseen = rich_scene(seed, side=3) if number % 3 == 0 else scene(seed)
-    asked = ask_kind(unseen, kind, random.Random(number))
+    unseen, asked = unseen_scene(number, kind)
     encoded = io.BytesIO()
     draw(unseen).save(encoded, "PNG")
     messages = (Message("user", (Picture(0), Text(asked.prompt))),)
     picture = open_image(encoded.getvalue(), _MOST_PIXELS, "held-out scene")
     return Question(messages, (encoded.getvalue(),), (picture,), wish)
+
+
+def unseen_scene(number: int, kind: str) -> tuple[Scene, Asked]:
+    """The scene that belongs to `number`, and a question of that kind about it with its right answer."""
+    seed = HELD_OUT + number
+    if kind == "board":
+        unseen = rich_scene(seed, side=3 + number % 3)
+    else:
+        unseen = rich_scene(seed, side=3) if number % 3 == 0 else scene(seed)
+    return unseen, ask_kind(unseen, kind, random.Random(number))
 
 
 def prompt_of(question: Question) -> str:

@@ -18,7 +18,7 @@ _STEPS = tuple(STEP for _ in range(17))  # memory-bound: a window costs what a t
 
 
 def times_as_fast(seen: Sequence[Seen], reading_ms: float) -> float:
-    """Seconds alone for all answers, by seconds together, from the edge's first token on."""
+    """Seconds alone for all answers, by seconds together, from the edge's first token on; 1 if no token follows it."""
     together = alone = 0.0
     for each in seen:
         late = reading_ms / 1e3 * each.entered - FIRST  # behind the edge's first token
@@ -27,7 +27,7 @@ def times_as_fast(seen: Sequence[Seen], reading_ms: float) -> float:
         if len(each.matches) - said > 1:
             times = Times(DRAFT, _STEPS, ROUND_TRIP, max(0.0, -late))
             together += foretell(each.matches[said:], times).seconds
-    return alone / together
+    return alone / together if alone > 0 else 1.0
 
 
 def table(columns: dict[str, Sequence[Seen]]) -> str:

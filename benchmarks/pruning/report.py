@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.pruning.measure import BUDGETS, Bare, Seen
+from benchmarks.pruning.rows import Row
 
 _DRAWS = 1000  # of the bootstrap over questions
 
@@ -20,6 +21,14 @@ class Found:
 
     bare: Sequence[Bare]
     pruned: Mapping[str, Sequence[Sequence[Seen]]]
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> Found:
+        """The same, question by question, of rows that have the same pruners."""
+        taken = list(rows)
+        names = set.intersection(*(set(row.pruned) for row in taken))
+        pruned = {name: list(zip(*(row.pruned[name] for row in taken), strict=True)) for name in names}
+        return cls([row.bare for row in taken], pruned)
 
     def agreement(self, seen: Sequence[Seen]) -> float:
         """Of all tokens of all answers."""
@@ -48,7 +57,7 @@ class Found:
         return [each.nothing for each in self.bare]
 
 
-def tables(found: Found) -> str:
+def tables(found: Found, names: Sequence[str]) -> str:
     """Markdown: agreement, agreement where the picture is needed, and milliseconds to choose and read."""
     budgets = " | ".join(f"{part:.1%}" for part in BUDGETS)
     ends = f"all visual tokens {found.agreement(found.everything):.3f}, none {found.agreement(found.nothing):.3f}"
@@ -58,9 +67,10 @@ def tables(found: Found) -> str:
         ("where the picture is needed", lambda seen: f"{found.sighted(seen):.3f}"),
         ("ms to choose + read", lambda seen: f"{_ms(seen, 'choose'):.1f} + {_ms(seen, 'read'):.1f}"),
     ]
+    shown = [(name, found.pruned[name]) for name in names]
     for title, value in columns:
         lines += [f"| {title} | {budgets} |", "|---" * (1 + len(BUDGETS)) + "|"]
-        lines += [f"| {name} | {' | '.join(value(seen) for seen in rows)} |" for name, rows in found.pruned.items()]
+        lines += [f"| {name} | {' | '.join(value(seen) for seen in rows)} |" for name, rows in shown]
         lines.append("")
     lines.append(
         f"To see takes {1e3 * median(b.see for b in found.bare):.0f} ms, to read all visual tokens "
@@ -69,29 +79,29 @@ def tables(found: Found) -> str:
     return "\n".join(lines) + "\n"
 
 
-def values(found: Found) -> dict[str, Any]:
-    """For plots: a row for each pruner and budget, acceptance over kept tokens and milliseconds."""
-    rows = [
-        _row(found, name, part, seen)
-        for name, by_budget in found.pruned.items()
-        for part, seen in zip(BUDGETS, by_budget, strict=True)
-    ]
-    ends = [_row(found, "none", 1.0, found.everything), _row(found, "text-only", 0.0, found.nothing)]
-    return {"questions": len(found.bare), "see_ms": 1e3 * median(b.see for b in found.bare), "rows": ends + rows}
+def values(found: Found, names: Sequence[str]) -> list[dict[str, Any]]:
+    """For plots: one for each pruner and budget. `kept_share`: of the visual tokens, in the mean of questions.
+
+    `acceptance`: agreement, `half_interval`: of 95 %, of what that lacks to the agreement with all tokens seen.
+    `choose_ms`, `prefill_ms`: to choose, and then to read the prompt (medians).
+    """
+    ends = [("none", 1.0, found.everything), ("text-only", 0.0, found.nothing)]
+    rows = [(name, part, seen) for name in names for part, seen in zip(BUDGETS, found.pruned[name], strict=True)]
+    return [_row(found, *row) for row in ends + rows]
 
 
 def _row(found: Found, name: str, part: float, seen: Sequence[Seen]) -> dict[str, Any]:
-    lost, half = found.behind(seen, found.everything)
+    shares = [each.kept / b.everything.kept for each, b in zip(seen, found.bare, strict=True)]
     return {
         "pruner": name,
         "budget": part,
-        "kept": float(np.mean([each.kept for each in seen])),
-        "agreement": found.agreement(seen),
-        "agreement_where_the_picture_is_needed": found.sighted(seen),
-        "lost": lost,
-        "lost_half_interval": half,
-        "choose_ms": _ms(seen, "choose"),
-        "read_ms": _ms(seen, "read"),
+        "kept_share": round(float(np.mean(shares)), 4),
+        "acceptance": round(found.agreement(seen), 4),
+        "half_interval": round(found.behind(seen, found.everything)[1], 4),
+        "where_needed": round(found.sighted(seen), 4),
+        "choose_ms": round(_ms(seen, "choose"), 2),
+        "prefill_ms": round(_ms(seen, "read"), 2),
+        "questions": len(seen),
     }
 
 

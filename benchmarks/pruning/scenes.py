@@ -1,9 +1,8 @@
-"""Held-out rich scenes with a question each, and what the target says to it without noise."""
+"""Held-out rich scenes with a mixed question each, and what the target says to it without noise."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -28,18 +27,18 @@ class Case:
     attention: Tensor  # [visual tokens]
 
 
-def cases(target: Vlm, draft: Vlm, count: int, first: int = REPORTED) -> Iterator[Case]:
-    """`count` mixed questions, each about a scene of its own, from held-out scene `first` on."""
-    for seed in range(HELD_OUT + first, HELD_OUT + first + count):
-        scene = rich_scene(seed)
-        picture, prompt = draw(scene), ask(scene, random.Random(seed)).prompt
-        messages = (Message("user", (Picture(0), Text(prompt))),)
-        seen = target.prepare(messages, [picture])
-        visual = target.see(seen)
-        attention = target.attention(seen, visual)
-        decoder, rows = prefill(target, seen, visual)
-        answer = [int(rows[-1].argmax())]
-        while answer[-1] not in target.info.defaults.eos_ids and len(answer) < LONGEST:
-            answer.append(int(extend(target, decoder, answer[-1:])[-1].argmax()))
-        asked = Asked(draft, draft.prepare(messages, [picture]), messages, [picture])
-        yield Case(asked, tuple(answer), attention)
+def case(target: Vlm, draft: Vlm, number: int) -> Case:
+    """A question about held-out scene `number`."""
+    seed = HELD_OUT + number
+    scene = rich_scene(seed)
+    picture, prompt = draw(scene), ask(scene, random.Random(seed)).prompt
+    messages = (Message("user", (Picture(0), Text(prompt))),)
+    seen = target.prepare(messages, [picture])
+    visual = target.see(seen)
+    attention = target.attention(seen, visual)
+    decoder, rows = prefill(target, seen, visual)
+    answer = [int(rows[-1].argmax())]
+    while answer[-1] not in target.info.defaults.eos_ids and len(answer) < LONGEST:
+        answer.append(int(extend(target, decoder, answer[-1:])[-1].argmax()))
+    asked = Asked(draft, draft.prepare(messages, [picture]), messages, [picture])
+    return Case(asked, tuple(answer), attention)

@@ -74,8 +74,8 @@ async def _ask(client: Client, question: Question, way: Way, draft: Vlm) -> dict
     heard = Heard()
     async with AsyncExitStack() as stack:
         if way.shadow:
-            follow = _follow(client, draft, question, heard, drafting=way.shadow == "draft")
-            await stack.enter_async_context(_beside(follow))
+            following = follow(client, draft, question, heard, drafting=way.shadow == "draft")
+            await stack.enter_async_context(beside(following))
         async for piece in answer.pieces():
             heard.add(piece.ids)
     assert answer.result is not None
@@ -95,7 +95,7 @@ class Heard:
         self.grown.set()
 
 
-async def _follow(client: Client, draft: Vlm, question: Question, heard: Heard, *, drafting: bool) -> None:
+async def follow(client: Client, draft: Vlm, question: Question, heard: Heard, *, drafting: bool) -> None:
     """The draft looks at the picture, and drafts a token behind each that comes, on its own thread. Nobody hears."""
     run = partial(asyncio.get_running_loop().run_in_executor, client.thread)
     drafter = await run(Drafter, draft, question.messages, question.images)
@@ -108,7 +108,7 @@ async def _follow(client: Client, draft: Vlm, question: Question, heard: Heard, 
 
 
 @asynccontextmanager
-async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
     """Do `work` while the block runs."""
     task = asyncio.create_task(work)
     try:

@@ -43,7 +43,7 @@ class Ends:
         assert self.asker.stdout is not None
         self.asker.stdin.write(json.dumps(values) + "\n")
         self.asker.stdin.flush()
-        return _said(self.asker)
+        return said(self.asker)
 
     def cpu_seconds(self) -> tuple[float, float, float]:
         """Used so far by the edges, the device and the link."""
@@ -57,15 +57,7 @@ def ends(models: Models, link: Link, cores: Cores, folder: Path) -> Iterator[End
     files = (folder / "steps.jsonl", folder / "steps-alone.jsonl")
     with ExitStack() as stack:
         edges = [
-            stack.enter_context(
-                edge_process(
-                    *("--model", models.target, "--dtype", models.target_dtype, "--threads", "1"),
-                    *("--events", str(file), "--insecure", *options),
-                    host=link.edge_host,
-                    prefix=link.edge(),
-                    core=cores.edge,
-                )
-            )
+            stack.enter_context(edge(models, link, cores, file, *options))
             for file, options in zip(files, ((), ("--no-proposals",)), strict=True)
         ]
         with_proposals, alone = (link.device_address(edge.port) for edge in edges)
@@ -76,13 +68,23 @@ def ends(models: Models, link: Link, cores: Cores, folder: Path) -> Iterator[End
             ALONE[RANDOM]: Way(alone, models.random, models.draft_dtype, False, shadow="look"),
         }
         command = [sys.executable, "-m", "benchmarks.speed.asker", as_argument(ways)]
-        asker = stack.enter_context(_process(link.device(command), cores.devices))
-        _said(asker)
+        asker = stack.enter_context(device_process(link.device(command), cores.devices))
+        said(asker)
         yield Ends(link, asker, (edges[0], edges[1]), files)
 
 
 @contextmanager
-def _process(command: list[str], core: int | None) -> Iterator[subprocess.Popen[str]]:
+def edge(models: Models, link: Link, cores: Cores, events: Path, *options: str) -> Iterator[EdgeProcess]:
+    """An edge at its end of the link, on its core, that writes its steps to `events`."""
+    model = ("--model", models.target, "--dtype", models.target_dtype, "--threads", "1")
+    words = (*model, "--events", str(events), "--insecure", *options)
+    with edge_process(*words, host=link.edge_host, prefix=link.edge(), core=cores.edge) as started:
+        yield started
+
+
+@contextmanager
+def device_process(command: list[str], core: int | None) -> Iterator[subprocess.Popen[str]]:
+    """A device that asks what its lines of input tell, on one core if told, gone afterwards."""
     environment = os.environ | {"GRPC_VERBOSITY": "ERROR"}
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdin is not None
@@ -97,7 +99,8 @@ def _process(command: list[str], core: int | None) -> Iterator[subprocess.Popen[
         process.wait()
 
 
-def _said(process: subprocess.Popen[str]) -> Any:
+def said(process: subprocess.Popen[str]) -> Any:
+    """Its next line. Raises RuntimeError if it has ended."""
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:

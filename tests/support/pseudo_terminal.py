@@ -25,9 +25,9 @@ _TAKE_IT = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 class PseudoTerminal:
     """`display`: the rows as they are now."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], columns: int = COLUMNS) -> None:
         self._lead, follow = pty.openpty()
-        fcntl.ioctl(follow, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        fcntl.ioctl(follow, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
         self.process = subprocess.Popen(
             [sys.executable, "-c", _TAKE_IT, *command],
             stdin=follow,
@@ -38,7 +38,7 @@ class PseudoTerminal:
         )
         os.close(follow)
         self.raw = b""
-        self._screen = pyte.Screen(COLUMNS, ROWS)
+        self._screen = pyte.Screen(columns, ROWS)
         self._stream = pyte.ByteStream(self._screen)
         self._news = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -81,8 +81,8 @@ class PseudoTerminal:
 
 
 @contextmanager
-def on_a_terminal(command: Sequence[str]) -> Iterator[PseudoTerminal]:
-    terminal = PseudoTerminal(command)
+def on_a_terminal(command: Sequence[str], columns: int = COLUMNS) -> Iterator[PseudoTerminal]:
+    terminal = PseudoTerminal(command, columns)
     try:
         yield terminal
     finally:

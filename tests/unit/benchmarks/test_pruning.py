@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from benchmarks.pruning.gain import times_as_fast
 from benchmarks.pruning.measure import BUDGETS, Bare, Seen, at_every_budget, bare
 from benchmarks.pruning.report import Found, tables, values
-from benchmarks.pruning.scenes import cases
+from benchmarks.pruning.rows import Row, Rows
+from benchmarks.pruning.scenes import REPORTED, case
 from device_client.prune.wish import parse_choice
 from shared.demo.pair import draft_folder, target_folder
+from shared.errors import InvalidValue
 from shared.vlm.load import load
 
 
@@ -36,11 +40,27 @@ def test_a_slow_reader_gains_by_reading_less_if_it_costs_no_agreement() -> None:
     assert times_as_fast([seen(*[0] * 40, kept=20)], 10.0) < times_as_fast(few, 10.0)
 
 
+def test_a_cut_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    file, pruned = tmp_path / "rows", {"grid": [seen(1, 0, 1), seen(0, 0, 1)]}
+    row = Row(7, Bare(seen(1, 1, 1), seen(0, 0, 0, kept=0), 0.01), pruned)
+    Rows(("target", "draft"), file).add(row)
+    with file.open("a") as lines:
+        lines.write('{"models": ["tar')  # cut here
+    again = Rows(("target", "draft"), file)
+    assert again.get(7, ["grid"]) == row
+    assert again.get(7, ["grid", "pool"]) is None
+    assert again.get(8, ["grid"]) is None
+    with pytest.raises(InvalidValue, match="must be rows of"):
+        Rows(("target", "another"), file)
+
+
 def test_it_runs_on_the_pair() -> None:
     torch.set_num_threads(1)
-    (case,) = cases(load(str(target_folder())), load(str(draft_folder())), 1)
-    rows = {name: [[each] for each in at_every_budget(case, parse_choice(name))] for name in ("covspec", "verifier")}
-    found = Found([bare(case)], rows)
-    assert [row[0].kept for row in rows["covspec"]] == [round(part * found.everything[0].kept) for part in BUDGETS]
-    assert "| covspec |" in tables(found)
-    assert len(values(found)["rows"]) == 2 + 2 * len(BUDGETS)
+    asked, names = case(load(str(target_folder())), load(str(draft_folder())), REPORTED), ("covspec", "verifier")
+    found = Found.of([Row(0, bare(asked), {name: list(at_every_budget(asked, parse_choice(name))) for name in names})])
+    everything = found.everything[0].kept
+    assert [row[0].kept for row in found.pruned["covspec"]] == [round(part * everything) for part in BUDGETS]
+    assert "| covspec |" in tables(found, names)
+    told = values(found, names)
+    assert len(told) == 2 + 2 * len(BUDGETS)
+    assert [value["kept_share"] for value in told[:2]] == [1.0, 0.0]
