@@ -14,21 +14,17 @@ from time import monotonic
 
 import torch
 
-from benchmarks.exact.plan import SESSIONS, plan, rounds
+from benchmarks.exact.plan import plan, rounds
 from benchmarks.exact.running import Lab, compare_all
 from benchmarks.exact.table import summary, table
 from benchmarks.machine import machine
 from deploy.processes import edge_process
-from shared.demo.pair import draft_folder, target_folder
-from shared.vlm.load import load
-from tests.support.oracle import Oracle
 
 
 async def compare(port: int, wanted: argparse.Namespace) -> bool:
     """Ask, compare and print; whether all answers are identical."""
     begin = monotonic()
-    drafts = [load(str(draft_folder())) for _ in range(max(SESSIONS) + 1)]
-    lab = Lab(port, drafts, Oracle(target_folder()))
+    lab = Lab(port)
     todo = rounds(plan(wanted.answers, wanted.seed, await lab.paces()))
     if wanted.only is not None:
         todo = [together for together in todo if any(case.number == wanted.only for case in together.cases)]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
-from benchmarks.exact.plan import Case, Link, Round, Sampling
+from benchmarks.exact.plan import SESSIONS, Case, Link, Round, Sampling
 from benchmarks.held_out import held_out, prompt_of
 from device_client.answer import Result
 from device_client.client import Client
@@ -24,11 +24,13 @@ from device_client.draft.drafter import Drafter
 from device_client.draft.drawing import Drawing
 from device_client.prune.wish import parse_budget, parse_choice
 from device_client.reduce import Reducer
+from shared.demo.pair import draft_folder, target_folder
 from shared.errors import CovspecError
 from shared.speculation.laws import DraftLaw
 from shared.speculation.messages import Judging, Pace, Rule
 from shared.speculation.prints import CommonIds, fit
 from shared.speculation.request import SamplingParameters
+from shared.vlm.load import load
 from shared.vlm.port import Vlm
 from tests.support.oracle import Oracle, Proposing, Said
 from tests.support.shim import Shim
@@ -67,15 +69,15 @@ class Outcome:
 
 
 class Lab:
-    """An edge at `port` of this host, drafts for the devices (as many as answers run at a time, and one more that is
-    asked alone), and the oracle.
+    """An edge at `port` of this host with the demo's target, the oracle, and drafts for as many devices as may ask at a
+    time, with one more that is asked alone.
     """
 
-    def __init__(self, port: int, drafts: Sequence[Vlm], oracle: Oracle) -> None:
+    def __init__(self, port: int) -> None:
         self._port = port
         self._common: CommonIds | None = None
-        self._drafts = drafts
-        self._oracle = oracle
+        self._drafts = [load(str(draft_folder())) for _ in range(max(SESSIONS) + 1)]
+        self._oracle = Oracle(target_folder())
 
     async def paces(self) -> tuple[Pace, ...]:
         """Those that the edge offers."""

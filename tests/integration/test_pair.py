@@ -19,7 +19,6 @@ from shared.speculation.prints import CommonIds
 from shared.speculation.request import Message, Picture, SamplingParameters, SamplingWish, Text
 from shared.vlm.load import load
 from shared.vlm.port import Vlm
-from tests.support.oracle import Oracle
 from tests.support.system import alone, edge
 
 COUNT = 12
@@ -40,8 +39,7 @@ async def test_answers_over_bad_links_equal_stock_generate() -> None:
     said: list[str] = []
     count = 10  # each way of sampling twice
     async with edge(target) as server:
-        drafts = [load(str(draft_folder())) for _ in range(16)]
-        lab = Lab(server.port, drafts, Oracle(target_folder()))
+        lab = Lab(server.port)
         outcomes = await compare_all(lab, rounds(plan(count, 3, await lab.paces())), said.append)
     assert len(outcomes) == count
     assert [str(outcome) for outcome in outcomes if not outcome.identical] == []
