@@ -11,6 +11,7 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
+import grpc
 import pytest
 
 from device_client import link
@@ -226,6 +227,39 @@ async def test_a_stream_that_failed_lets_go_of_its_connection_without_a_collecto
         await eventually(lambda: sum(type(thing) is Link for thing in gc.get_objects()), 0)
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("broken", ["dark", "cut", "never taken"])
+async def test_after_a_break_the_device_holds_one_channel_without_a_collector(
+    broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "hello_seconds", lambda tempo: 0.3)
+    steps = Steps()
+    gc.collect()
+    before = channels()
+    gc.disable()
+    try:
+        async with (
+            edge(lambda: counted_target(steps), max_ahead=16) as server,
+            Shim(server.port) as shim,
+            device(shim.address, toy_draft()) as client,
+        ):
+            await client.info()
+            if broken == "never taken":
+                shim.darken()
+            pieces = (await client.ask(asked("are you there?", ignore_eos=True, max_tokens=60))).pieces()
+            await anext(pieces)
+            if broken != "never taken":
+                shim.darken() if broken == "dark" else shim.cut()
+            await drained(pieces)
+            del pieces
+            await eventually(channels, before + 1)
+    finally:
+        gc.enable()
+
+
+def channels() -> int:
+    return sum(isinstance(thing, grpc.aio.Channel) for thing in gc.get_objects())
 
 
 class Refusing(HostileEdge):
