@@ -22,6 +22,7 @@ from benchmarks.replay.play import Load, Round, play
 from benchmarks.replay.recording import BLOCK, Found, Wanted, record
 from benchmarks.replay.script import Recording
 from deploy.processes import edge_process
+from device_client.config import DeviceConfig
 from shared.speculation.messages import Pace
 
 

@@ -1,7 +1,8 @@
 """What a proposal may cost: how long a step will take, how likely a proposal stands, and which ones a step looks at.
 
-Guarantees (as far as the estimates hold): a step's tokens per second do not fall by what is admitted, and nobody's text
-is behind where it would be without proposals. All estimates come from the engine's own steps; a device's word is not used.
+Guarantees (as far as the estimates hold): a step's tokens per second do not fall by what is admitted, and nobody's
+text is behind where it would be without proposals. All estimates come from the engine's own steps; a device's word is
+not used.
 It does not know models, threads or the wire; times are seconds.
 """
 
