@@ -48,7 +48,7 @@ class Manner:
     """How the edge works. `told`: it tells the device how many proposals it will look at. `timed_every`: commits.
 
     `turn`: steps' times after which it steps a device of pace auto that says nothing. `message`: seconds of a step that
-    a word of the device costs.
+    a word of the device costs. `bonus`: a step that takes all that was proposed adds a token of the target's own.
     """
 
     window: int = 16
@@ -58,6 +58,7 @@ class Manner:
     turn: int = 8
     message: float = 0.0
     timed_every: int = TIMED_EVERY
+    bonus: bool = True
 
 
 class VirtualEdge:
@@ -68,6 +69,7 @@ class VirtualEdge:
     ) -> None:
         self.steps = 0
         self.tokens = 0  # that the target computed
+        self.fell = False  # a proposal, in the last step
         self._clock, self._truth, self._curve, self._manner, self._say = clock, list(truth), curve, manner, say
         self._conversation = EdgeConversation(Rules(manner.window, manner.max_ahead, _ANY_ID))
         self._survival = Survival(Experience())
@@ -111,12 +113,14 @@ class VirtualEdge:
 
     def _done(self, pending: Pending, seconds: float = 0.0, heard_at: float = 0.0) -> None:
         stood = agreement(pending.ids, self._truth[pending.start :])
+        self.fell = stood < len(pending.ids)
         if pending.ids:
             self._survival.saw(len(pending.ids), stood)
         timings = None
         if timed(self.steps, self._manner.timed_every):
             timings = Timings(round(1e6 * seconds), round(1e6 * (self._clock.now - heard_at)))
-        ids = self._truth[pending.start : pending.start + stood + 1]
+        own = self._manner.bonus or stood < len(pending.ids) or not pending.ids
+        ids = self._truth[pending.start : pending.start + stood + own]
         commit = self._conversation.commit(pending, ids, timings, self._admitted())
         while self._conversation.overtaken:
             fate = self._conversation.overtaken.popleft()
