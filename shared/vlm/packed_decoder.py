@@ -76,12 +76,17 @@ class PackedDecoder:
     @property
     def prompt_left(self) -> int:
         """How many tokens of the prompt have not been taken yet."""
-        return max(0, self._prompt_length - self.store.length - self._waiting)
+        return max(0, self._prompt_length - self.held)
 
     @property
     def length(self) -> int:
         """How many output tokens are held."""
         return max(0, self.store.length - self._prompt_length)
+
+    @property
+    def held(self) -> int:
+        """As the port says."""
+        return self.store.length + self._waiting
 
     def truncate(self, length: int) -> None:
         """As the port says."""
@@ -107,7 +112,7 @@ class PackedDecoder:
     def adopt(self, giver: Decoder) -> int:
         """As the port says."""
         giver = _packed(giver)
-        if self.store.length or self._waiting:
+        if self.held:
             raise ValueError("a decoder that has taken tokens adopts none")
         count = self._history.common(giver._history, min(giver.store.length, self._prompt_length - 1))
         if count:

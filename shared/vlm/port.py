@@ -98,6 +98,10 @@ class Decoder(Protocol):
     def length(self) -> int:
         """How many output tokens are held."""
 
+    @property
+    def held(self) -> int:
+        """How many tokens have been taken, of prompt and output."""
+
     def truncate(self, length: int) -> None:
         """Forget the output tokens from `length` on, 0 <= length <= self.length."""
 

@@ -65,7 +65,7 @@ class ToyDecoder:
     @property
     def prompt_left(self) -> int:
         """How many tokens of the prompt have not been taken yet."""
-        return max(0, len(self._prompt) - self._held)
+        return max(0, len(self._prompt) - self.held)
 
     @property
     def length(self) -> int:
@@ -78,7 +78,8 @@ class ToyDecoder:
         return 8 * len(self._states)
 
     @property
-    def _held(self) -> int:
+    def held(self) -> int:
+        """As the port says."""
         return len(self._states) - 1
 
     def truncate(self, length: int) -> None:
@@ -100,12 +101,12 @@ class ToyDecoder:
     def common(self, giver: Decoder) -> int:
         """As the port says."""
         giver = toy(giver)
-        pairs = zip(self._marks(), giver._marks()[: giver._held], strict=False)
+        pairs = zip(self._marks(), giver._marks()[: giver.held], strict=False)
         return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
     def adopt(self, giver: Decoder) -> int:
         """As the port says."""
-        if self._held:
+        if self.held:
             raise ValueError("a decoder that has taken tokens adopts none")
         count = min(self.common(giver), len(self._prompt) - 1)
         self._states = toy(giver)._states[: count + 1]
@@ -114,7 +115,7 @@ class ToyDecoder:
     def take(self, block: Block) -> Tensor:
         """Hold the block. The rows that it yields."""
         first = len(self._states) + block.prompt + len(block.ids) - block.rows
-        hashes = [token.hashes for token in self._prompt[self._held : self._held + block.prompt]]
+        hashes = [token.hashes for token in self._prompt[self.held : self.held + block.prompt]]
         for group in [*hashes, *((token + 1,) for token in block.ids)]:
             state = self._states[-1]
             for each in group:

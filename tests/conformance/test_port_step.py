@@ -96,6 +96,7 @@ class Foreign:
 
     prompt_left = 0
     length = 0
+    held = 0
     nbytes = 0
 
     def common(self, giver: Decoder) -> int:
