@@ -13,7 +13,7 @@ import grpc
 from device_client.last_word import LastWord, Status
 from edge_server.server import EdgeServer
 from shared.errors import CovspecError
-from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Propose
+from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Ping, Pong, Propose
 from shared.speculation.prints import VocabularyPrint
 from shared.speculation.request import ImageReference, Message, Part, Picture, SamplingWish, Text
 from shared.vlm.toy import ToyVlm
@@ -68,8 +68,12 @@ class RawDevice:
         return stream
 
     async def refusal(self, *messages: Sendable) -> Refusal:
-        """How the edge ends a stream that sends `messages`."""
-        return await (await self.stream(*messages)).refusal()
+        """How the edge ends a stream that sends `messages`. What gRPC has hidden is asked for again."""
+        for _ in range(3):
+            refusal = await (await self.stream(*messages)).refused(_SECONDS / 10)
+            if refusal is not None:
+                return refusal
+        raise AssertionError("the edge's status never came")
 
 
 class RawStream:
@@ -79,10 +83,12 @@ class RawStream:
         self._call = call
         self._responses = aiter(call)
         self._last_word = LastWord(call)
+        self._asked = 0  # signs of life that are to come
 
     async def send(self, *messages: Sendable) -> None:
         """Send `messages`. A stream that is over already is no error: `refusal` tells how it ended."""
         for message in messages:
+            self._asked += isinstance(message, Ping)
             with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
                 await self._call.write(_encoded(message))
 
@@ -100,10 +106,19 @@ class RawStream:
         self._call.cancel()
 
     async def receive(self) -> FromEdge | None:
-        """The next message; None at an end without an error. Raises AioRpcError."""
-        async with asyncio.timeout(_SECONDS):
-            data = await anext(self._responses, None)
-        return None if data is None else decode_response(parse_response(data), Limits())
+        """The next message; None at an end without an error. Raises AioRpcError.
+
+        A sign of life that the edge gives unasked, because it takes long, is passed over.
+        """
+        while True:
+            async with asyncio.timeout(_SECONDS):
+                data = await anext(self._responses, None)
+            message = None if data is None else decode_response(parse_response(data), Limits())
+            if not isinstance(message, Pong):
+                return message
+            if self._asked:
+                self._asked -= 1
+                return message
 
     async def until(self, kind: type[Kind]) -> Kind:
         """The next message of `kind`; others before it are passed over."""
@@ -113,11 +128,20 @@ class RawStream:
 
     async def refusal(self) -> Refusal:
         """Read to the end, which is an error."""
+        refusal = await self.refused(_SECONDS)
+        assert refusal is not None, "the edge's status never came"
+        return refusal
+
+    async def refused(self, seconds: float) -> Refusal | None:
+        """The same; None if gRPC has hidden what the edge said, and that does not come within so many seconds."""
         try:
             while await self.receive() is not None:
                 pass
-        except grpc.aio.AioRpcError:
-            return await self._first_status()
+        except grpc.aio.AioRpcError:  # not what gRPC makes up if a write fails
+            status = await self._last_word.heard(seconds)
+            if status is None:
+                return None
+            return Refusal(status.code, status.sentence, error_of(status.code, status.sentence, status.metadata))
         raise AssertionError("the stream ended without an error")
 
     async def trailing_metadata(self) -> list[tuple[str, str | bytes]]:
@@ -132,12 +156,6 @@ class RawStream:
     async def status(self) -> Status | None:
         """How the stream ended; None if gRPC has hidden it."""
         return await self._last_word.heard(_SECONDS / 20)
-
-    async def _first_status(self) -> Refusal:
-        """What the edge says, and not what gRPC makes up if a write fails."""
-        status = await self._last_word.heard(_SECONDS)
-        assert status is not None, "the edge's status never came"
-        return Refusal(status.code, status.sentence, error_of(status.code, status.sentence, status.metadata))
 
     async def rest(self, held: list[int]) -> Finished:
         """Read the answer to its end as a device that only reads: put what is committed in `held`, acknowledge it."""
