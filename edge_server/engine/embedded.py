@@ -70,9 +70,7 @@ class EmbeddedEngine:
     @property
     def info(self) -> ModelInfo:
         """The model. Raises Unavailable while it loads."""
-        if self._vlm is None:
-            raise Unavailable("the edge is loading its model; try again in a moment")
-        return self._vlm.info
+        return self._model.info
 
     async def start(self) -> None:
         """Load the model. Raises ModelError; the thread ends then."""
@@ -223,9 +221,7 @@ class EmbeddedEngine:
             session.fail(EngineFailure(f"the engine failed: {type(broken).__name__}"))
 
     def _prepare(self, request: Request, offers: Offers, outbox: Outbox) -> Session:
-        if self._vlm is None:
-            raise Unavailable("the edge is loading its model; try again in a moment")
-        session = Session.prepare(self._vlm, request, offers, outbox.put, self._batch.everybody)
+        session = Session.prepare(self._model, request, offers, outbox.put, self._batch.everybody)
         session.leave = lambda decoder: self._remains.leave(request.tenant, decoder, self._clock())
         if request.trace:
             session.journal = Journal(self._clock)
@@ -241,7 +237,8 @@ class EmbeddedEngine:
 
     @property
     def _model(self) -> Vlm:
-        assert self._vlm is not None
+        if self._vlm is None:
+            raise Unavailable("the edge is loading its model; try again in a moment")
         return self._vlm
 
     def _close(self) -> None:
