@@ -16,6 +16,7 @@ from shared.speculation.branches import Branch, followed, held, moved_up
 from shared.speculation.claims import marked
 from shared.speculation.laws import DraftLaw
 from shared.speculation.messages import COUPLED, Claim, Commit, Judging, Propose, Rule, agreement
+from shared.speculation.tree import Tree
 
 
 def reach(window: int, admitted: int | None, in_flight: int | None) -> int:
@@ -55,10 +56,15 @@ class DeviceConversation:
     `admitted`: how many proposals the edge last said a step will look at; None: no limit beside the window. `refused`:
     a proposal was rejected and the edge waits for the correction: the law that the proposal was drawn from.
     `judging`: how the edge judges. `rest`: steps without a path after a wrong one if the edge looks at none; 0 where
-    steps wait for proposals.
+    steps wait for proposals. `nodes`: the branches are told too, as far as the edge then holds at most so many ids; 0:
+    it hears of the path alone.
     """
 
-    def __init__(self, window: int, committed: Sequence[int] = (), rest: int = 0, judging: Judging = COUPLED) -> None:
+    def __init__(
+        self, window: int, committed: Sequence[int] = (), rest: int = 0, judging: Judging = COUPLED, nodes: int = 0
+    ) -> None:
+        if nodes and (nodes <= window or not judging.plain):
+            raise ValueError(f"a tree of {nodes} ids needs more than the window of {window}, and ids that are compared")
         self.committed = list(committed)
         self.path: list[int] = []
         self.branches: list[Branch] = []
@@ -74,6 +80,8 @@ class DeviceConversation:
         self._rested = rest
         self._sent = 0
         self._told = len(self.committed)
+        self._nodes = nodes
+        self._tree = Tree.EMPTY  # what of path and branches the edge was told, behind `_told`; only with `nodes`
 
     @property
     def room(self) -> int:
@@ -129,6 +137,7 @@ class DeviceConversation:
             if branch is not None:
                 self.path = branch.ids[behind:]
                 dropped -= len(branch.ids)
+                self._sent = len(self._left.path(self.path))
             return dropped
         self.path = self.path[count:]
         branched = held(self.branches)
@@ -204,6 +213,8 @@ class DeviceConversation:
 
     def outgoing(self) -> Propose | None:
         """What the edge should hear now: unsent ids, else an acknowledgement, else nothing. Counts as sent."""
+        if self._nodes:
+            return self._outgoing_tree()
         seen = len(self.committed)
         silent = self._sent == len(self.path) and seen == self._told and self._closed == self._told_closed
         if silent and (self.refused is None or self._asked):
@@ -217,6 +228,37 @@ class DeviceConversation:
         self._told, self._told_closed, self._asked = seen, closed, self.refused is not None
         return propose
 
+    def _outgoing_tree(self) -> Propose | None:
+        """The same where the edge hears of branches."""
+        seen, left, grown = len(self.committed), self._left, self._grown
+        ids, parents = grown.ids[len(left) :], grown.parents[len(left) :]
+        if not ids and seen == self._told:
+            return None
+        self._told, self._tree = seen, grown
+        self._sent = len(self.path)
+        chained = parents == tuple(range(len(left) - 1, len(grown) - 1))
+        told = () if chained else tuple(parent + 1 for parent in parents)
+        return Propose(seen, seen + len(left), ids, parents=told)
+
+    @property
+    def untold(self) -> int:
+        """How many ids of path and branches the edge is to hear."""
+        return len(self._grown) - len(self._left) if self._nodes else self.unsent
+
+    @property
+    def _grown(self) -> Tree:
+        """What the edge is to hold: the path first, then branches, which leave room for all that it may become."""
+        grown = self._left.along(self.path, self._nodes)
+        free = self._nodes - self.room
+        for branch in self.branches:
+            grown = grown.along([*self.path[: branch.at], branch.other, *branch.ids], free)
+        return grown
+
+    @property
+    def _left(self) -> Tree:
+        """What the edge was told that has not fallen: it will find the same, once it hears what is committed here."""
+        return self._tree.below(self.committed[self._told :])
+
     def _end(self) -> int:
         """Up to which id of the path one message may go: whole rows are large, and messages are not."""
         for place, mark in enumerate(self._marks[self._sent + 1 :], start=self._sent + 1):
@@ -227,6 +269,7 @@ class DeviceConversation:
     def reconnect(self) -> None:
         """A new stream begins: nothing of the path has been sent on it, and the edge knows what is committed."""
         self._sent = 0
+        self._tree = Tree.EMPTY
         self._told, self._told_closed, self._asked = len(self.committed), False, False
 
     def reopen(self) -> None:

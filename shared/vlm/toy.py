@@ -26,7 +26,7 @@ from shared.speculation.request import Message, ModelDefaults, Text
 from shared.vlm.chat import check_room, pictures_in_order
 from shared.vlm.gaze import Gaze
 from shared.vlm.places import Places, Tile
-from shared.vlm.port import Block, ModelInfo, Prompt, Tokenizer, VisualTokens, check_blocks
+from shared.vlm.port import Block, ModelInfo, Prompt, Tokenizer, VisualTokens, check_blocks, check_path
 from shared.vlm.toy_vocabulary import ASSISTANT, CONTINUES, END, IMAGE, NEVER_FIRST, PIECES, ROLE_IDS, ToyTokenizer
 
 _CELL = 16  # pixels on a side of what one visual token stands for
@@ -160,6 +160,8 @@ class ToyVlm:
         if not blocks:
             return []
         decoders = [_toy(block) for block in blocks]
+        for decoder in decoders:
+            decoder.check_kept()
         self.work(sum(block.prompt + len(block.ids) for block in blocks))
         return [decoder.take(block) for decoder, block in zip(decoders, blocks, strict=True)]
 
@@ -191,6 +193,7 @@ class ToyDecoder:
         self._tokens: list[int] = []
         self._agreed = round(agreement * 2**64)
         self._salt = salt
+        self._tree: Block | None = None  # taken by the last step, until a path of it is kept
 
     @property
     def length(self) -> int:
@@ -199,6 +202,7 @@ class ToyDecoder:
 
     def truncate(self, length: int) -> None:
         """As the port says."""
+        self.check_kept()
         if not 0 <= length <= self.length:
             raise ValueError(f"cannot truncate {self.length} tokens to {length}")
         del self._tokens[length:]
@@ -206,33 +210,53 @@ class ToyDecoder:
 
     def fork(self) -> ToyDecoder:
         """As the port says."""
+        self.check_kept()
         if self.prompt_left:
             raise ValueError(f"a decoder whose prompt has {self.prompt_left} tokens left cannot be forked")
         fork = copy(self)
         fork._states, fork._tokens = list(self._states), list(self._tokens)
         return fork
 
+    def keep(self, path: Sequence[int]) -> None:
+        """As the port says."""
+        tree = self._tree
+        check_path(None if tree is None else tree.parents, path)
+        assert tree is not None
+        begin = len(self._tokens) - len(tree.ids)
+        self._tokens[begin:] = [self._tokens[begin + place] for place in path]
+        self._states[begin + 1 :] = [self._states[begin + 1 + place] for place in path]
+        self._tree = None
+
+    def check_kept(self) -> None:
+        """Raise ValueError if it holds a tree."""
+        if self._tree is not None:
+            raise ValueError(f"a path of the tree of {len(self._tree.ids)} tokens has to be kept first")
+
     def take(self, block: Block) -> Tensor:
         """Hold the block. The rows that it yields."""
-        begin = self.length + len(block.ids) + 1 - block.rows
+        held, ends = self.length, block.rows > len(block.ids)
         self.prompt_left -= block.prompt
-        for token in block.ids:
+        positions = [0] * ends
+        for place, token in enumerate(block.ids):
+            parent = place - 1 if block.parents is None else block.parents[place]
+            positions.append(1 + (held if parent < 0 else positions[ends + parent]))
             self._tokens.append(token)
-            self._states.append(_mix(self._states[-1] ^ _mix(token + 1)))
-        states = self._states[begin:]
+            self._states.append(_mix(self._states[held + 1 + parent] ^ _mix(token + 1)))
+        self._tree = None if block.parents is None else block
+        states = self._states[held + 1 - ends :]
         differs = [_mix(state ^ _DISAGREES) >= self._agreed for state in states]
         keys = [_mix(s ^ _DISAGREES ^ self._salt) if d else s for s, d in zip(states, differs, strict=True)]
         rows = self._model.logits(keys, differs)
         rows[:, NEVER_FIRST] = _BANNED
         rows[:, len(PIECES) :] = _BANNED  # rows that pad a vocabulary
         rows[:, END] = _BANNED
-        for i, key in enumerate(keys):
-            self._end_or_go_on(rows[i], key, begin + i)
+        for row, key, position, last in zip(rows, keys, positions, (*[None] * ends, *block.ids), strict=True):
+            self._end_or_go_on(row, key, position, last)
         return torch.from_numpy(rows.astype(np.float32))
 
-    def _end_or_go_on(self, row: NDArray[np.float64], key: int, position: int) -> None:
+    def _end_or_go_on(self, row: NDArray[np.float64], key: int, position: int, last: int | None) -> None:
         """A character begun is finished; elsewhere an end comes by hash, more likely as the answer grows."""
-        token = CONTINUES.get(self._tokens[position - 1]) if position else None
+        token = None if last is None else CONTINUES.get(last)
         if token is not None:
             row[token] = _FORCED
         elif _mix(key ^ _ENDS) * _END_SPREAD < (position - _FIRST_END) << 64:
