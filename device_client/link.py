@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from types import TracebackType
-from typing import cast
+from typing import Any, cast
 
 import grpc
 
 from device_client.access import Access
 from device_client.last_word import LastWord
-from device_client.silence import Tempo, hello_seconds, quiet_seconds, reply_seconds
+from device_client.silence import Tempo, hello_seconds, quiet_seconds, reply_seconds, unasked_seconds
 from shared.errors import CovspecError, Unavailable
 from shared.speculation.messages import Finish, Ping, Pong
 from shared.wire.codec import (
@@ -31,7 +31,7 @@ from shared.wire.codec import (
 )
 from shared.wire.handshake import ImageChunk, Limits, ServerInfo
 from shared.wire.ledger import Ledger
-from shared.wire.metadata import Metadata
+from shared.wire.metadata import Metadata, by_key, signs_of
 from shared.wire.statuses import error_of
 from shared.wire.v1 import verify_pb2 as pb
 
@@ -185,13 +185,7 @@ class Link:
 
     async def _watch(self) -> None:
         """End the stream if nobody is there: not at its beginning, or not when asked for a sign of life later on."""
-        seconds = hello_seconds(self._tempo())
-        try:
-            async with asyncio.timeout(seconds):
-                await self._call.initial_metadata()
-        except TimeoutError:
-            self._give_up(f"the edge has not taken the stream for {seconds:.1f} s")
-        await self._welcomed.wait()
+        await self._await_welcome(await self._await_headers())
         answered = 0
         while True:
             heard = self._heard
@@ -205,10 +199,48 @@ class Link:
                 self._give_up(f"the edge has been silent for {seconds + reply:.1f} s")
             answered += 1
 
+    async def _await_headers(self) -> float | None:
+        """Until the edge has taken the stream: how often it has promised a sign of life, in seconds."""
+        headers, seconds = asyncio.ensure_future(self._call.initial_metadata()), hello_seconds(self._tempo())
+        try:
+            if not await self._comes(headers, seconds):
+                self._give_up(f"the edge has not taken the stream for {seconds:.1f} s")
+            return signs_of(by_key(await headers))
+        finally:
+            headers.cancel()
+
+    async def _await_welcome(self, signs: float | None) -> None:
+        """Until the answer is opened: a question might wait behind pictures, so the edge says unasked that it lives.
+
+        An edge that has not said how often is waited for.
+        """
+        welcome = asyncio.ensure_future(self._welcomed.wait())
+        try:
+            heard, seconds = -1, unasked_seconds(self._tempo(), signs or 0.0)
+            while signs is not None and (heard != self._heard or not self._listening):
+                heard = self._heard
+                if await self._comes(welcome, seconds):
+                    return
+            if signs is not None:
+                self._give_up(f"the edge has been silent for {seconds:.1f} s before the answer was opened")
+            await welcome
+        finally:
+            welcome.cancel()
+
     @property
     def _listening(self) -> bool:
         """Whether somebody waits for a message: what nobody takes is not heard, and no silence."""
         return self._reading is not None and not self._reading.done()
+
+    @staticmethod
+    async def _comes(what: asyncio.Future[Any], seconds: float) -> bool:
+        """Whether `what` comes within so many seconds; those in which the loop stood still do not count."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + seconds
+            await asyncio.wait([what], timeout=seconds)
+            if what.done() or loop.time() <= due + _LATE_SECONDS:
+                return what.done()
 
     async def _sleep(self, seconds: float) -> bool:
         """Whether the loop was so late that what came meanwhile may not have been heard."""

@@ -13,6 +13,7 @@ _SHORTEST_QUIET, _LONGEST_QUIET = (
     0.25,
     10.0,
 )  # 10 s keeps a stream alive at proxies that cut idle ones, after 60 s often
+_SIGNS = 3  # that may be late: a picture fills the link meanwhile
 _STEPS = 3  # an edge that commits at each step is late after so many
 _SHORTEST_REPLY, _ROUND_TRIPS = 1.0, 5  # a lost packet of a thin stream costs TCP up to about 0.9 s
 
@@ -28,6 +29,11 @@ class Tempo:
 def hello_seconds(tempo: Tempo) -> float:
     """How long a new stream may take to be accepted."""
     return max(HELLO_SECONDS, _ROUND_TRIPS * (tempo.round_trip or 0.0))
+
+
+def unasked_seconds(tempo: Tempo, signs: float) -> float:
+    """How long nothing may come from an edge that gives a sign of life unasked, one every `signs` seconds."""
+    return _SIGNS * signs + reply_seconds(tempo)
 
 
 def quiet_seconds(tempo: Tempo, answered: int) -> float:

@@ -77,13 +77,19 @@ class EdgeMetrics:
             for counter, count in zip(self._stood, step.stood_by_depth, strict=False):
                 counter.inc(count)
 
+    def went_up(self, size: int) -> None:
+        """A device has said something, good or bad, of `size` bytes."""
+        self._up.inc(size)
+        self._up_messages.inc()
+
+    def went_down(self, size: int) -> None:
+        """A device was told something of `size` bytes."""
+        self._down.inc(size)
+        self._down_messages.inc()
+
     def over(self, visit: Visit, refusal: CovspecError | None) -> None:
         """A stream has ended."""
         self._streams.labels(self._model, outcome_of(visit, refusal)).inc()
-        self._up.inc(visit.up.bytes)
-        self._down.inc(visit.down.bytes)
-        self._up_messages.inc(visit.up.messages)
-        self._down_messages.inc(visit.down.messages)
         if visit.resumes:
             unknown = isinstance(refusal, UnknownSession)
             result = "resumed" if visit.opened is not None else "unknown" if unknown else "refused"
@@ -119,8 +125,8 @@ class EdgeMetrics:
         self._streams = self._counters("streams", "Streams by how they ended.", "outcome")
         self._success = self._counters("request_success", "Answers over.", "finished_reason")
         self._resumes = self._counters("resumes", "Streams that came back for a session.", "result")
-        self._up = self._counter("uplink_bytes", "Payload from devices, counted when a stream ends.")
-        self._down = self._counter("downlink_bytes", "Payload to devices, counted when a stream ends.")
+        self._up = self._counter("uplink_bytes", "Payload from devices.")
+        self._down = self._counter("downlink_bytes", "Payload to devices.")
         self._up_messages = self._counter("uplink_messages", "Messages from devices.")
         self._down_messages = self._counter("downlink_messages", "Messages to devices.")
         self._visual = self._counter("visual_tokens", "Visual tokens in the target's prompts.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -22,9 +22,10 @@ from edge_server.stream import Edge, Stream
 from edge_server.visit import Visit, outcome_of
 from shared.errors import CovspecError, EngineFailure, Overloaded, Unavailable
 from shared.logs import REQUEST
+from shared.speculation.messages import Pong
 from shared.wire.codec import FromDevice, FromEdge, decode_request, encode_info, encode_response, parse_request
 from shared.wire.handshake import Limits, ServerInfo
-from shared.wire.metadata import REQUEST_KEY, by_key, new_request, request_of
+from shared.wire.metadata import REQUEST_KEY, by_key, new_request, request_of, signs_metadata
 from shared.wire.statuses import status_of
 from shared.wire.v1 import verify_pb2 as pb
 
@@ -34,6 +35,7 @@ SERVICE = pb.DESCRIPTOR.services_by_name["VerifyService"].full_name
 
 TAKEN = "stream taken"  # a line at level debug
 SHUTTING_DOWN = "the edge is shutting down; try again, or another edge"
+SIGN_SECONDS = 1.0  # between signs of life that nobody has asked for
 _TELL_SECONDS = 0.5  # for the notice of a drain
 _PARTING_SECONDS = 5.0  # for a stream that was refused to end, after which it is cut
 
@@ -124,7 +126,7 @@ class VerifyService:
     ) -> None:
         visit = running.visit
         visit.tenant = self._door.admit(context)
-        await context.send_initial_metadata(())  # at once: by this a device knows that somebody is there
+        await context.send_initial_metadata(signs_metadata(SIGN_SECONDS))  # at once: somebody is there
         log.debug(TAKEN)
         edge = self._admit()
         self._check_streams(visit.tenant)
@@ -134,17 +136,20 @@ class VerifyService:
             data = encode_response(message).SerializeToString()
             async with turn:
                 await context.write(data)
+            self._metrics.went_down(len(data))
             visit.said(message, len(data))
 
-        async with aclosing(_decoded(requests, edge.limits, visit)) as messages:
+        async with aclosing(self._decoded(requests, edge.limits, visit)) as messages:
             stream = running.stream = Stream(edge, messages, send, visit.tenant)
             watching = asyncio.create_task(self._watch(stream, visit, asyncio.current_task()))
+            signing = asyncio.create_task(_give_signs(send, visit))
             try:
                 await stream.run()
             finally:
                 watching.cancel()
+                signing.cancel()
                 with suppress(asyncio.CancelledError):
-                    await asyncio.wait([watching])
+                    await asyncio.gather(watching, signing, return_exceptions=True)
 
     async def _watch(self, stream: Stream, visit: Visit, task: asyncio.Task[None] | None) -> None:
         """End a stream that is too old, or whose device owes a word for too long."""
@@ -177,6 +182,15 @@ class VerifyService:
         except CovspecError as refusal:
             return await context.abort(*status_of(refusal))
 
+    async def _decoded(
+        self, requests: AsyncIterator[bytes], limits: Limits, visit: Visit
+    ) -> AsyncGenerator[FromDevice, None]:
+        async for data in requests:
+            self._metrics.went_up(len(data))
+            message = decode_request(parse_request(data), limits)
+            visit.heard(message, len(data))
+            yield message
+
     def _admit(self) -> Edge:
         if self._draining:
             raise Unavailable(SHUTTING_DOWN)
@@ -204,8 +218,10 @@ def _info(edge: Edge) -> ServerInfo:
     )
 
 
-async def _decoded(requests: AsyncIterator[bytes], limits: Limits, visit: Visit) -> AsyncGenerator[FromDevice, None]:
-    async for data in requests:
-        message = decode_request(parse_request(data), limits)
-        visit.heard(message, len(data))
-        yield message
+async def _give_signs(send: Callable[[FromEdge], Awaitable[None]], visit: Visit) -> None:
+    """Say unasked that the edge lives until it has opened the answer: what a device asks may wait behind pictures."""
+    while True:
+        await asyncio.sleep(SIGN_SECONDS)
+        if visit.opened is not None:
+            return
+        await send(Pong())

@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
-from benchmarks.table.run import measure
+
+def main(words: Sequence[str]) -> int:
+    """Obey; the exit code. A verb loads what it needs alone."""
+    match words:
+        case ["convert", *rest]:
+            from benchmarks.table.convert.command import convert
+
+            return convert(rest)
+        case _:
+            from benchmarks.table.run import measure
+
+            return measure(words)
+
 
 if __name__ == "__main__":
-    sys.exit(measure(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

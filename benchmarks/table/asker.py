@@ -4,7 +4,8 @@ Lines of JSON in, lines of JSON out. Guarantees: every preset has a client of it
 model; an answer that fails is said, and is not the end.
 
     {"way": NAME, "pictures": [FILE], "prompt": TEXT, "temperature": T, "seed": N, "tokens": N}
-        -> {"ids": [...], "text": TEXT, "seconds": S, "arrivals": [S], "cpu": S, "figures": {...} or null}
+        -> {"ids": [...], "text": TEXT, "seconds": S, "arrivals": [S], "cpu": S, "joules": J or null,
+            "figures": {...} or null}
     the same with {"agree": [IDS]} in place of "way"    -> {"matches": [...]}: where the draft would say them
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -24,13 +26,14 @@ from typing import Any
 import torch
 import uvloop
 
+from benchmarks.power import Joules, busy_ticks
 from benchmarks.speed.asker import Heard, beside, follow
+from benchmarks.table.methods import METHODS, MethodName
 from device_client.answer import Question
 from device_client.client import Client
 from device_client.config import DeviceConfig
 from device_client.draft.drafter import Drafter
 from device_client.pictures import read_picture
-from device_client.presets import PRESETS, PresetName
 from shared.errors import CovspecError
 from shared.speculation.coupled import Chooser
 from shared.speculation.ending import Ending
@@ -43,10 +46,10 @@ from shared.vlm.single import prefill
 
 @dataclass(frozen=True)
 class Way:
-    """A preset at an edge. `shadow`: beside it the draft drafts behind each token that comes, and nobody hears."""
+    """A method at an edge. `shadow`: beside it the draft drafts behind each token that comes, and nobody hears."""
 
     edge: str
-    preset: PresetName
+    method: MethodName
     shadow: bool = False
 
 
@@ -67,8 +70,8 @@ async def serve(ways: Mapping[str, Way], draft: Vlm) -> None:
     async with AsyncExitStack() as stack:
         clients = {}
         for name, way in ways.items():
-            preset = dict(PRESETS[way.preset])
-            config = replace(DeviceConfig(edge=way.edge), **preset)  # type: ignore[arg-type]
+            settings = dict(METHODS[way.method])
+            config = replace(DeviceConfig(edge=way.edge), **settings)  # type: ignore[arg-type]
             clients[name] = await stack.enter_async_context(Client(config, draft))
         _say({"ready": sorted(ways)})
         while line := await asyncio.to_thread(sys.stdin.readline):
@@ -84,20 +87,30 @@ async def serve(ways: Mapping[str, Way], draft: Vlm) -> None:
 
 
 async def _ask(client: Client, question: Question, way: Way) -> dict[str, Any]:
-    computed = process_time()
+    computed, ticks, meter = process_time(), busy_ticks(), Joules()
     coming = Coming(monotonic(), [])
-    if PRESETS[way.preset].get("alone"):
+    if METHODS[way.method].get("alone"):
         ids, text, figures = await client.forward(partial(_alone, client.vlm, question, coming))
     else:
         ids, text, figures = await _together(client, question, coming, shadow=way.shadow)
+    computed = process_time() - computed
     return {
         "ids": ids,
         "text": text,
         "seconds": coming.arrivals[-1],
         "arrivals": coming.arrivals,
-        "cpu": process_time() - computed,
+        "cpu": computed,
+        "joules": _joules(meter, computed, busy_ticks() - ticks),
         "figures": figures,
     }
+
+
+def _joules(meter: Joules, computed: float, ticks: int) -> float | None:
+    """This process's part of what the machine used: the edge computes on the same one."""
+    used = meter.used()
+    if used is None or ticks <= 0:
+        return None
+    return used * min(1.0, computed * os.sysconf("SC_CLK_TCK") / ticks)
 
 
 async def _together(

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from benchmarks.speed.pairs import Estimate
-from device_client.presets import PresetName
+from benchmarks.table.made import made_of
+from benchmarks.table.methods import METHOD_NAMES, MethodName
 from shared.errors import InvalidValue
 
 
@@ -88,12 +89,13 @@ class Cell:
     after the prompt, for each that it emitted; a gated answer counts its unverified tokens too, for they go through.
     `accuracy`: share of answers that are right. `agreement`: share of answers that are the target's own, id for id.
     `differing`: answers that are not. `unverified`: share of tokens that nobody compared; None unless lossy.
-    `device_seconds`: of processor time for a token, `device_joules`: the same where the machine tells power.
+    `device_seconds`: of processor time for a token. `device_joules`: where the machine tells, the part of what it used
+    that the device had in its processor time.
     """
 
     clock: Clock
     setting: str
-    method: PresetName
+    method: MethodName
     link: LinkShape
     temperature: float
     data: str
@@ -146,8 +148,8 @@ def cell_of(values: Mapping[str, Any]) -> Cell:
     known = {field.name for field in fields(Cell)}
     if unknown := sorted(set(values) - known):
         raise InvalidValue("cell", unknown, "has fields that no cell has")
-    if values.get("method") not in get_args(PresetName):
-        raise InvalidValue("cell method", values.get("method"), f"must be one of {', '.join(get_args(PresetName))}")
+    if values.get("method") not in METHOD_NAMES:
+        raise InvalidValue("cell method", values.get("method"), f"must be one of {', '.join(METHOD_NAMES)}")
     plain = dict(values)
     try:
         plain["clock"], plain["exact"] = Clock(plain["clock"]), Exact(plain["exact"])
@@ -161,11 +163,15 @@ def cell_of(values: Mapping[str, Any]) -> Cell:
 
 
 def read_cells(file: Path) -> list[Cell]:
-    """The cells of a file of JSON lines; of cells with the same key and clock the last. Raises InvalidValue."""
+    """The cells of a file of JSON lines; of cells with the same key and clock the last. What says what made them is
+    passed over. Raises InvalidValue."""
     found: dict[object, Cell] = {}
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
         try:
-            cell = cell_of(json.loads(line))
+            values = json.loads(line)
+            if made_of(values) is not None:
+                continue
+            cell = cell_of(values)
         except (json.JSONDecodeError, AttributeError, InvalidValue) as error:
             raise InvalidValue(f"{file}:{number}", line[:60], f"is not a cell: {error}") from error
         found.pop((cell.clock, cell.key), None)

@@ -14,9 +14,9 @@ from time import monotonic
 from typing import Any
 
 from benchmarks.speed.ends import Ends
+from benchmarks.table.methods import MethodName
 from benchmarks.table.questions import Asked
 from benchmarks.table.starting import ALONE, SHADOWED, beside
-from device_client.presets import PresetName
 
 MOST_TOKENS = 300  # of an answer
 
@@ -26,7 +26,8 @@ class Heard:
     """An answer as the device had it, and the edge's steps behind its prompt.
 
     `arrivals`: of each token, seconds after the question. `steps`: tokens that went in, and seconds; first and last
-    chunk of the prompt are among them only if proposals went in with it, and then without their time.
+    chunk of the prompt are among them only if proposals went in with it, and then without their time. `cpu`,
+    `joules`: the device's; the latter where the machine tells.
     """
 
     ids: tuple[int, ...]
@@ -35,6 +36,7 @@ class Heard:
     cpu: float
     figures: Mapping[str, Any] | None
     steps: tuple[tuple[int, float | None], ...] = ()
+    joules: float | None = None
 
     @property
     def decoding(self) -> float:
@@ -64,7 +66,7 @@ class Extent:
     seconds: float
 
 
-def ways(methods: Sequence[PresetName]) -> list[str]:
+def ways(methods: Sequence[MethodName]) -> list[str]:
     """Every way that a question is asked, for these methods and what they are paired with."""
     return list(dict.fromkeys([ALONE, *(SHADOWED for each in methods if beside(each) == SHADOWED), *methods]))
 
@@ -77,7 +79,7 @@ def in_turns(names: Sequence[str], number: int) -> list[str]:
 
 
 def measured(
-    ends: Ends, methods: Sequence[PresetName], temperature: float, asked: Iterator[Asked], extent: Extent
+    ends: Ends, methods: Sequence[MethodName], temperature: float, asked: Iterator[Asked], extent: Extent
 ) -> list[Block]:
     """The first question only warms up what is new: connections, estimates."""
     names, blocks = ways(methods), []
@@ -97,8 +99,8 @@ def _hear(ends: Ends, name: str, question: Asked, temperature: float) -> Heard:
     file = ends.events[name in (ALONE, SHADOWED)]
     mark = file.stat().st_size
     said = _answered(ends.order(way=name, **_order(question, temperature)), question)
-    arrivals, ids = tuple(said["arrivals"]), tuple(said["ids"])
-    return Heard(ids, said["text"], arrivals, said["cpu"], said["figures"], tuple(_steps(file, mark)))
+    arrivals, ids, steps = tuple(said["arrivals"]), tuple(said["ids"]), tuple(_steps(file, mark))
+    return Heard(ids, said["text"], arrivals, said["cpu"], said["figures"], steps, said["joules"])
 
 
 def _order(question: Asked, temperature: float) -> dict[str, Any]:

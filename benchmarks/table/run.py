@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import get_args
 
 from rich.console import Console
 
@@ -18,13 +18,15 @@ from benchmarks.speed import models
 from benchmarks.speed.models import Models
 from benchmarks.table.cell import Cell, Clock, LinkShape, append_cells, read_cells
 from benchmarks.table.links import LINKS, profile
+from benchmarks.table.made import Made, append_made
 from benchmarks.table.measure import Extent, measured
+from benchmarks.table.methods import METHOD_NAMES, PRESET_NAMES, MethodName
 from benchmarks.table.questions import SCENES, Asked, scenes, stored
 from benchmarks.table.starting import started
 from benchmarks.table.tally import Place, cell
-from device_client.presets import PresetName
 
 FIRST = 1000  # scene; those below 1000 were for tuning
+COMMAND = ("python", "-m", "benchmarks.table")
 console = Console(width=160)
 Making = Callable[[Path, Cores], Models]
 
@@ -42,9 +44,8 @@ def measure(words: Sequence[str]) -> int:
     if not todo:
         console.print(f"every cell is in {asked.out} already")
         return 0
-    console.print(machine())
     wrong = 0
-    for found in _cells(asked, making, todo):
+    for found in _cells(asked, making, todo, shlex.join([*COMMAND, *words])):
         append_cells(asked.out, [found])
         wrong += found.differing if found.exact.value == "ids" else 0
         console.print(said(found))
@@ -62,7 +63,7 @@ def said(found: Cell) -> str:
 
 
 def _cells(
-    asked: argparse.Namespace, making: Making, todo: Sequence[tuple[Place, Sequence[PresetName]]]
+    asked: argparse.Namespace, making: Making, todo: Sequence[tuple[Place, Sequence[MethodName]]], command: str
 ) -> Iterator[Cell]:
     cores = Cores.chosen(asked.cores)
     needed = list(dict.fromkeys(method for _, methods in todo for method in methods))
@@ -70,9 +71,11 @@ def _cells(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         link = stack.enter_context(emulated_link(profile(todo[0][0].link)))
-        made = making(folder, cores)
-        console.print(f"link: {link.kind}; {cores}\n{made.said()}")
-        ends = stack.enter_context(started(made, link, cores, folder, needed))
+        pair = making(folder, cores)
+        made = Made(command, machine(), f"{pair.said()}; {cores}; link: {link.kind}")
+        console.print(f"{made.machine}\n{made.ends}")
+        append_made(asked.out, made)
+        ends = stack.enter_context(started(pair, link, cores, folder, needed))
         for place, methods in todo:
             link.set(profile(place.link))
             blocks = measured(ends, methods, place.temperature, _questions(asked, folder), extent)
@@ -85,8 +88,8 @@ def _cells(
 
 
 def _missing(
-    place: Place, methods: Sequence[PresetName], known: set[tuple[str, str, str, float, str]]
-) -> list[PresetName]:
+    place: Place, methods: Sequence[MethodName], known: set[tuple[str, str, str, float, str]]
+) -> list[MethodName]:
     shape: LinkShape = place.link
     return [m for m in methods if (place.setting, m, shape.name, place.temperature, place.data) not in known]
 
@@ -115,8 +118,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
         prog="python -m benchmarks.table",
         description="Every system over every link, in pairs with the target alone. Verbs: report, convert.",
     )
-    methods = get_args(PresetName)
-    parser.add_argument("--methods", nargs="+", choices=methods, default=list(methods))
+    parser.add_argument("--methods", nargs="+", choices=METHOD_NAMES, default=list(PRESET_NAMES))
     parser.add_argument("--links", nargs="+", choices=list(LINKS), default=list(LINKS))
     parser.add_argument("--temperatures", nargs="+", type=float, default=[0.0, 0.7])
     parser.add_argument("--pairs", type=int, default=24, help="questions in a cell, each asked every way")

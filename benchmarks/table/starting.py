@@ -1,4 +1,4 @@
-"""The processes of the table: an edge with proposals, one without, and the device, which knows every preset.
+"""The processes of the table: an edge with proposals, one without, and the device, which knows every method.
 
 Guarantees: as `benchmarks.speed.ends`. Both edges see each picture anew, whoever asked about it before: so the first
 token costs each method the same picture. The edge with proposals allows what is lossy.
@@ -15,19 +15,19 @@ from benchmarks.machine import Cores
 from benchmarks.speed.ends import Ends, device_process, edge, said
 from benchmarks.speed.models import Models
 from benchmarks.table.asker import Way, command
-from device_client.presets import PRESETS, PresetName
+from benchmarks.table.methods import METHODS, MethodName
 
-ALONE: PresetName = "edge-only"
+ALONE: MethodName = "edge-only"
 SHADOWED = "edge-only, the device drafts to itself"
 
 
-def runs_ahead(method: PresetName) -> bool:
+def runs_ahead(method: MethodName) -> bool:
     """Whether its device drafts while the edge steps; the others take turns, or draft nothing."""
-    preset = PRESETS[method]
-    return method != ALONE and not preset.get("lockstep") and not preset.get("alone")
+    settings = METHODS[method]
+    return method != ALONE and not settings.get("lockstep") and not settings.get("alone")
 
 
-def beside(method: PresetName) -> str:
+def beside(method: MethodName) -> str:
     """The way that a method is paired with: the target alone, on a machine that is as busy.
 
     Two virtual cores may share a physical one, and share their memory; a forward on one slows the other, as it would
@@ -38,7 +38,7 @@ def beside(method: PresetName) -> str:
 
 
 @contextmanager
-def started(models: Models, link: Link, cores: Cores, folder: Path, methods: Sequence[PresetName]) -> Iterator[Ends]:
+def started(models: Models, link: Link, cores: Cores, folder: Path, methods: Sequence[MethodName]) -> Iterator[Ends]:
     """Everything, ready to be asked."""
     files = (folder / "steps.jsonl", folder / "steps-alone.jsonl")
     fresh = ("--sight-tokens", "0", "--image-cache-mib", "0")

@@ -15,9 +15,9 @@ from benchmarks.speed.cells import step_curve
 from benchmarks.speed.pairs import Estimate, of_pairs
 from benchmarks.table.cell import Cell, Clock, Costs, Exact, LinkShape, Sent
 from benchmarks.table.measure import Block, Heard
+from benchmarks.table.methods import METHODS, MethodName
 from benchmarks.table.score import score
 from benchmarks.table.starting import ALONE, beside, runs_ahead
-from device_client.presets import PRESETS, PresetName
 
 LEAST = 12  # tokens of an answer whose speed counts
 SAME = Estimate(1.0, 1.0, 1.0)  # the target alone beside itself
@@ -33,17 +33,17 @@ class Place:
     data: str
 
 
-def exactness(method: PresetName, temperature: float) -> Exact:
+def exactness(method: MethodName, temperature: float) -> Exact:
     """What an answer of this method owes the target."""
-    preset = PRESETS[method]
-    if preset.get("alone"):
+    settings = METHODS[method]
+    if settings.get("alone"):
         return Exact.DRAFT
-    if "gate" in preset:
+    if "gate" in settings:
         return Exact.LOSSY
-    return Exact.LAW if preset.get("rule") == "rejection" and temperature > 0 else Exact.IDS
+    return Exact.LAW if settings.get("rule") == "rejection" and temperature > 0 else Exact.IDS
 
 
-def cell(place: Place, method: PresetName, blocks: Sequence[Block]) -> Cell | None:
+def cell(place: Place, method: MethodName, blocks: Sequence[Block]) -> Cell | None:
     """The cell of a method; None if no answer was long enough for its speed to count."""
     pairs = [(block.heard[method], block.heard[beside(method)]) for block in blocks]
     long = [(ours, alone) for ours, alone in pairs if min(len(ours.ids), len(alone.ids)) >= LEAST]
@@ -76,14 +76,15 @@ def cell(place: Place, method: PresetName, blocks: Sequence[Block]) -> Cell | No
         differing=same.count(False),
         unverified=_total(answers, "lossy") / tokens if owed is Exact.LOSSY else None,
         device_seconds=sum(answer.cpu for answer in answers) / tokens,
+        device_joules=_joules(answers, tokens),
         draft_agreement=fmean(match for block in blocks for match in block.matches),
         **_of_the_edge(method, answers, tokens),
     )
 
 
-def _of_the_edge(method: PresetName, answers: Sequence[Heard], tokens: int) -> dict[str, Any]:
+def _of_the_edge(method: MethodName, answers: Sequence[Heard], tokens: int) -> dict[str, Any]:
     """Figures that only methods with an edge have."""
-    if PRESETS[method].get("alone"):
+    if METHODS[method].get("alone"):
         return {}
     steps = _total(answers, "steps")
     accepted = sum(_figure(answer, "accepted_per_step") * _figure(answer, "steps") for answer in answers)
@@ -97,11 +98,11 @@ def _of_the_edge(method: PresetName, answers: Sequence[Heard], tokens: int) -> d
     }
 
 
-def _costs(method: PresetName, answers: Sequence[Heard], alone: Sequence[Heard]) -> Costs:
+def _costs(method: MethodName, answers: Sequence[Heard], alone: Sequence[Heard]) -> Costs:
     """As they were in these answers, and in those of the target alone beside them."""
     single = median(took for answer in alone for size, took in answer.steps if took is not None and size == 1)
     message = median(answer.decoding / (len(answer.ids) - 1) for answer in alone) - single
-    if PRESETS[method].get("alone"):
+    if METHODS[method].get("alone"):
         return Costs(1e3 * single, 1e3 * median(1 / answer.rate for answer in answers if len(answer.ids) >= LEAST))
     drafted = [_figure(answer, "draft_ms") for answer in answers if answer.figures and answer.figures["draft_ms"]]
     timed = [(size, took) for answer in answers for size, took in answer.steps if took is not None]
@@ -114,11 +115,16 @@ def _costs(method: PresetName, answers: Sequence[Heard], alone: Sequence[Heard])
     )
 
 
-def _accuracy(method: PresetName, blocks: Sequence[Block]) -> float | None:
+def _accuracy(method: MethodName, blocks: Sequence[Block]) -> float | None:
     known = [block for block in blocks if block.asked.right]
     if not known:
         return None
     return fmean(score(block.heard[method].text, block.asked.right, block.asked.scoring) for block in known)
+
+
+def _joules(answers: Sequence[Heard], tokens: int) -> float | None:
+    told = [answer.joules for answer in answers if answer.joules is not None]
+    return sum(told) / tokens if len(told) == len(answers) else None
 
 
 def _sent(answers: Sequence[Heard], tokens: int) -> Iterator[Sent]:

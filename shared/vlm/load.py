@@ -51,6 +51,7 @@ def load(name: str, dtype: str = "float32", device: str = "cpu", quantization: s
     if dtype == INT8 and (device != "cpu" or quantization):
         raise InvalidValue("dtype", dtype, "runs on a CPU, and there is no other quantisation beside it")
     _check_device(device)
+    torch.backends.cudnn.allow_tf32 = False  # float32 is to mean it in the vision tower too; matmuls keep to it anyway
     with _quiet():
         family = _family(name)
         options = loading(quantization, _read_config(name), DTYPES.get(dtype, torch.float32), device)

@@ -15,7 +15,9 @@ Metadata: TypeAlias = tuple[tuple[str, str], ...]
 AUTHORIZATION = "authorization"  # RFC 6750: Bearer TOKEN
 REQUEST_KEY = "x-request-id"
 ROUTE_KEY = "covspec-route"  # what a proxy may choose the edge by
+SIGNS_KEY = "covspec-signs"  # of an edge: seconds
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SECONDS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?", re.ASCII)
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
 
 
@@ -39,6 +41,11 @@ def bearer_metadata(token: str) -> Metadata:
     return ((AUTHORIZATION, f"Bearer {token}"),)
 
 
+def signs_metadata(seconds: float) -> Metadata:
+    """What tells a device how often the edge gives a sign of life unasked, until the answer is opened."""
+    return ((SIGNS_KEY, f"{seconds:.3f}"),)
+
+
 def by_key(metadata: Iterable[tuple[str, str | bytes]] | None) -> Mapping[str, str]:
     """Text values by their key, the last one where a key comes twice."""
     return {key: value for key, value in metadata or () if isinstance(value, str)}
@@ -54,3 +61,9 @@ def bearer_of(values: Mapping[str, str]) -> str | None:
     """The token that a device sent; None for none."""
     found = _BEARER.fullmatch(values.get(AUTHORIZATION, ""))
     return found[1] if found else None
+
+
+def signs_of(values: Mapping[str, str]) -> float | None:
+    """Seconds between the signs of life that an edge gives unasked; None if it has promised none."""
+    said = values.get(SIGNS_KEY, "")
+    return (float(said) or None) if _SECONDS.fullmatch(said) else None

@@ -8,6 +8,7 @@ from functools import partial
 import grpc
 import pytest
 
+from device_client import silence
 from device_client.answer import Answer
 from edge_server.config import EdgeConfig
 from edge_server.server import EdgeServer
@@ -148,9 +149,12 @@ async def test_an_edge_that_comes_back_on_its_port_is_asked_again() -> None:
     await nothing_alive()
 
 
-async def test_an_answer_that_somebody_takes_over_is_not_fought_for() -> None:
+async def test_an_answer_that_somebody_takes_over_is_not_fought_for(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = Steps()
-    steps.hold()  # the draft hangs: neither end has anything to say that the refusal could cross
+    # The draft hangs and nobody asks for a sign of life: neither end has a word that the refusal could cross.
+    steps.hold()
+    monkeypatch.setattr(silence, "_SHORTEST_QUIET", 60.0)
+    monkeypatch.setattr(silence, "_LONGEST_QUIET", 60.0)
     draft = toy_draft(step_seconds=1e-6, sleep=steps)  # type: ignore[arg-type]
     async with (
         edge() as server,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from functools import partial
@@ -12,17 +13,21 @@ from typing import Any
 
 import pytest
 
+from device_client import link
 from device_client.link import Link, connect
+from edge_server import service
 from shared.errors import CovspecError, InvalidValue, Unavailable
-from shared.speculation.messages import Ping, Pong, Yield
-from shared.wire.codec import encode_response
+from shared.speculation.messages import Commit, Finished, FinishReason, Ping, Pong, Yield
+from shared.wire.codec import FromEdge, encode_response
 from shared.wire.handshake import Limits, Opened
 from shared.wire.ledger import Ledger
+from shared.wire.metadata import signs_metadata
 from shared.wire.statuses import status_of
 from tests.support.hostile_edge import OPENED, HostileEdge
-from tests.support.raw_device import at, opening
+from tests.support.raw_device import at, opened_at, opening
 from tests.support.shim import Shim
 from tests.support.system import (
+    a_picture,
     alone,
     asked,
     counted_target,
@@ -121,8 +126,7 @@ async def test_an_edge_gives_a_sign_of_life_while_it_waits_for_proposals_or_take
     async with edge(lambda: counted_target(steps)) as server, at(server) as raw:
         steps.hold()
         stream = await raw.stream(opening(), Ping())
-        await stream.until(Pong)
-        await stream.until(Opened)
+        assert {type(await stream.receive()) for _ in range(2)} == {Pong, Opened}  # whichever comes first
         await stream.send(Ping(), Ping())  # during the prefill
         assert [await stream.receive(), await stream.receive()] == [Pong(), Pong()]
         steps.let_go()
@@ -149,6 +153,58 @@ async def test_an_edge_that_never_takes_the_stream_is_given_up() -> None:
         await channel.close()
         assert deaf.streams == 1
     await nothing_alive()
+
+
+class Hanging(HostileEdge):
+    """Takes the first stream, promises signs of life, and gives none; then answers."""
+
+    async def _verify(self, requests: AsyncIterator[bytes], context: Any) -> None:
+        if self.streams == 0:
+            self.streams += 1
+            await context.send_initial_metadata(signs_metadata(0.05))
+            async for _ in requests:
+                pass
+        else:
+            await super()._verify(requests, context)
+
+
+async def test_an_edge_that_hangs_before_the_answer_is_opened_is_left_for_another() -> None:
+    script: list[FromEdge | bytes] = [OPENED, Commit(0, (30,), (0,)), Finished(FinishReason.EOS, 1)]
+    async with Hanging(script) as hanging, device(f"127.0.0.1:{hanging.port}", toy_draft()) as client:
+        result = await whole(await client.ask(asked("are you there?", a_picture(seed=5))))
+    assert result.ids == (30,)
+    assert hanging.streams == 2
+    await nothing_alive()
+
+
+async def test_who_stands_in_line_hears_unasked_that_the_edge_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "SIGN_SECONDS", 0.02)
+    monkeypatch.setattr(link, "reply_seconds", lambda tempo: 0.5)
+    async with (
+        edge(max_sessions=1) as server,
+        at(server) as first,
+        device(f"127.0.0.1:{server.port}", toy_draft()) as client,
+    ):
+        holding, _ = await opened_at(first, [])
+        answer = await client.ask(asked("is there a place?", a_picture(seed=6)))
+        reading = asyncio.create_task(whole(answer))
+        ledger, streams = answer._session.recorder.ledger, server.waiting
+        until = monotonic() + 1.5  # longer than it would wait without a sign
+        await eventually(lambda: monotonic() > until and ledger.traffic().kind("pong").messages > 2)
+        assert (server.waiting, streams) == (1, 0)
+        holding.cancel()
+        assert (await reading).figures.reconnects == 0
+        assert ledger.traffic().kind("open").messages == 1
+    await nothing_alive()
+
+
+async def test_a_loop_that_stood_still_gives_nobody_up() -> None:
+    loop, headers = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+    coming = asyncio.create_task(link.Link._comes(headers, 0.1))
+    await asyncio.sleep(0)
+    time.sleep(0.7)  # noqa: ASYNC251 - that is what is tried
+    loop.call_later(0.02, headers.set_result, None)  # what came meanwhile takes its time
+    assert await coming
 
 
 async def test_a_stream_that_failed_lets_go_of_its_connection_without_a_collector() -> None:

@@ -33,6 +33,7 @@ from tests.support.system import (
     asked,
     counted_target,
     device,
+    drained,
     edge,
     eventually,
     exact,
@@ -83,6 +84,24 @@ async def test_metrics_count_what_happened() -> None:
         assert await metric(server, "downlink_bytes_total") == result.figures.traffic.down.payload
         assert await metric(server, "num_requests_running", model_name="demo") == 0
         assert await metric(server, "verify_seconds_count") > 0
+    await nothing_alive()
+
+
+async def test_bytes_are_counted_while_an_answer_goes_on() -> None:
+    async with (
+        edge(metrics_port=0, max_ahead=8) as server,
+        device(f"127.0.0.1:{server.port}", toy_draft(), drafting=False) as client,
+    ):
+        answer = await client.ask(asked("what is it?", a_picture(seed=4), max_tokens=30, ignore_eos=True))
+        pieces = answer.pieces()
+        await anext(pieces)  # and as long as nobody reads on, the edge soon waits
+        heard, said = await metric(server, "uplink_bytes_total"), await metric(server, "downlink_bytes_total")
+        assert heard > len(a_picture(seed=4))
+        assert said > 0
+        assert await metric(server, "streams_total") == 0  # none has ended
+        await drained(pieces)
+        await eventually(lambda: server.sessions, 0)
+        assert await metric(server, "downlink_bytes_total") > said
     await nothing_alive()
 
 

@@ -13,7 +13,7 @@ import grpc
 from device_client.last_word import LastWord, Status
 from edge_server.server import EdgeServer
 from shared.errors import CovspecError
-from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Propose
+from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Pace, Ping, Pong, Propose
 from shared.speculation.prints import VocabularyPrint
 from shared.speculation.request import ImageReference, Message, Part, Picture, SamplingWish, Text
 from shared.vlm.toy import ToyVlm
@@ -79,10 +79,12 @@ class RawStream:
         self._call = call
         self._responses = aiter(call)
         self._last_word = LastWord(call)
+        self._asked = 0  # signs of life that are to come
 
     async def send(self, *messages: Sendable) -> None:
         """Send `messages`. A stream that is over already is no error: `refusal` tells how it ended."""
         for message in messages:
+            self._asked += isinstance(message, Ping)
             with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
                 await self._call.write(_encoded(message))
 
@@ -100,10 +102,19 @@ class RawStream:
         self._call.cancel()
 
     async def receive(self) -> FromEdge | None:
-        """The next message; None at an end without an error. Raises AioRpcError."""
-        async with asyncio.timeout(_SECONDS):
-            data = await anext(self._responses, None)
-        return None if data is None else decode_response(parse_response(data), Limits())
+        """The next message; None at an end without an error. Raises AioRpcError.
+
+        A sign of life that the edge gives unasked, because it takes long, is passed over.
+        """
+        while True:
+            async with asyncio.timeout(_SECONDS):
+                data = await anext(self._responses, None)
+            message = None if data is None else decode_response(parse_response(data), Limits())
+            if not isinstance(message, Pong):
+                return message
+            if self._asked:
+                self._asked -= 1
+                return message
 
     async def until(self, kind: type[Kind]) -> Kind:
         """The next message of `kind`; others before it are passed over."""

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.speed.pairs import Estimate
 from benchmarks.table.cell import Cell, Clock, Costs, Exact, Sent, append_cells, cell_of, read_cells
 from benchmarks.table.links import LINKS, profile
+from benchmarks.table.made import Made, append_made, read_made
 from shared.errors import InvalidValue
 
 CELL = Cell(
@@ -47,13 +48,30 @@ def test_a_cell_that_was_measured_again_takes_the_place_of_the_first(tmp_path: P
     assert read_cells(file) == [other, again]
 
 
+def test_a_file_says_what_made_its_cells(tmp_path: Path) -> None:
+    file, made = tmp_path / "cells.jsonl", Made("python -m benchmarks.table", "Linux", "40 : 1")
+    append_made(file, made)
+    append_cells(file, [CELL])
+    append_made(file, made)
+    append_made(file, replace(made, machine="another"))
+    assert read_cells(file) == [CELL]
+    assert read_made(file) == [made, replace(made, machine="another")]
+
+
 def test_the_picture_is_not_counted_beside_itself() -> None:
     assert (CELL.payload, CELL.framed) == (150.0, 240.0)
 
 
 @pytest.mark.parametrize(
     "broken",
-    [{"method": "magic"}, {"clock": "sundial"}, {"speed": 3}, {"costs": {"step": 3}}, {"link": None}],
+    [
+        {"method": "magic"},
+        {"clock": "sundial"},
+        {"speed": 3},
+        {"costs": {"step": 3}},
+        {"link": None},
+        {"made": {"command": "x"}},
+    ],
 )
 def test_what_is_no_cell_is_refused_with_its_line(tmp_path: Path, broken: dict[str, object]) -> None:
     file = tmp_path / "cells.jsonl"

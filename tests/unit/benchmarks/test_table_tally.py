@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from benchmarks.table.cell import Exact
 from benchmarks.table.links import LINKS
 from benchmarks.table.measure import Block, Heard, in_turns, ways
+from benchmarks.table.methods import METHOD_NAMES
 from benchmarks.table.questions import Asked
 from benchmarks.table.starting import ALONE, SHADOWED, beside
 from benchmarks.table.tally import SAME, Place, cell, exactness
-from device_client.presets import PresetName
 
 PLACE = Place("190 : 55", LINKS["paper"], 0.0, "scenes")
 IDS = tuple(range(21))
@@ -41,7 +40,7 @@ def heard(each: float, ids: tuple[int, ...] = IDS, text: str = "A dog.") -> Hear
 
 def block(ours: Heard, number: int = 0) -> Block:
     asked = Asked(number, (Path("a.png"),), "What?", ("a dog",))
-    answers = dict.fromkeys(ways(get_args(PresetName)), ours)
+    answers = dict.fromkeys(ways(METHOD_NAMES), ours)
     return Block(asked, {**answers, ALONE: heard(0.1), SHADOWED: heard(0.2)}, (True,) * 20 + (False,))
 
 
@@ -71,12 +70,23 @@ def test_the_figures_of_a_cell_are_those_of_its_answers() -> None:
     assert found.costs.step_alone_ms == pytest.approx(50)
     assert found.costs.message_ms == pytest.approx(150)  # the target alone needs 200 ms for a token of 50 ms
     assert found.costs.curve_seen == 4
+    assert found.device_seconds == pytest.approx(0.02)
+    assert found.device_joules is None
 
 
 def test_an_answer_that_is_not_the_targets_is_counted() -> None:
     found = cell(PLACE, "covspec", [block(heard(0.05)), block(heard(0.05, (9, *IDS[1:]), "A cat."))])
     assert found is not None
     assert (found.differing, found.agreement, found.accuracy) == (1, 0.5, 0.5)
+
+
+def test_energy_is_told_only_if_every_answer_tells_its_own() -> None:
+    told = replace(heard(0.05), joules=6.3)
+    found, half = (cell(PLACE, "covspec", blocks) for blocks in ([block(told)], [block(told), block(heard(0.05))]))
+    assert found is not None
+    assert half is not None
+    assert found.device_joules == pytest.approx(0.3)
+    assert half.device_joules is None
 
 
 def test_the_target_alone_is_once_as_fast_as_itself() -> None:
@@ -95,7 +105,7 @@ def test_short_answers_have_no_speed() -> None:
 
 
 def test_what_an_answer_owes_the_target_follows_from_its_preset() -> None:
-    cold = {method: exactness(method, 0.0) for method in get_args(PresetName)}
+    cold = {method: exactness(method, 0.0) for method in METHOD_NAMES}
     assert cold["dssd"] is cold["vanilla-sd"] is cold["covspec"] is Exact.IDS
     assert exactness("dssd", 0.7) is Exact.LAW
     assert exactness("stop-and-wait", 0.7) is Exact.IDS
@@ -118,7 +128,7 @@ def test_the_draft_alone_has_no_figures_of_an_edge() -> None:
 
 
 def test_nobody_always_comes_first() -> None:
-    names = ways(get_args(PresetName))
+    names = ways(METHOD_NAMES)
     orders = [in_turns(names, number) for number in range(2 * len(names))]
     assert all(sorted(order) == sorted(names) for order in orders)
     assert set(Counter(order[0] for order in orders).values()) == {2}

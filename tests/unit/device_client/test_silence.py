@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from device_client.silence import Tempo, hello_seconds, quiet_seconds, reply_seconds
+from device_client.silence import Tempo, hello_seconds, quiet_seconds, reply_seconds, unasked_seconds
 
 
 def test_an_edge_is_asked_when_it_is_late_for_its_own_steps() -> None:
@@ -26,3 +26,8 @@ def test_a_sign_of_life_may_take_five_round_trips_and_a_second_at_least(round_tr
 def test_a_new_stream_may_take_longer() -> None:
     assert hello_seconds(Tempo()) == 3.0
     assert hello_seconds(Tempo(round_trip=1.0)) == 5.0
+
+
+def test_three_signs_that_nobody_asks_for_may_be_late() -> None:
+    assert unasked_seconds(Tempo(), 1.0) == 4.0
+    assert unasked_seconds(Tempo(round_trip=0.6), 0.5) == 4.5
