@@ -43,6 +43,8 @@ class Replayed:
     up_bytes: int
     foreseen: int
     corrections: int
+    beside: int = 0
+    stood: int = 0
 
 
 class VirtualDevice:
@@ -77,6 +79,8 @@ class VirtualDevice:
             up_bytes=self._bytes,
             foreseen=self._foreseen,
             corrections=self._corrections,
+            beside=self._control.conversation.told.beside,
+            stood=self._control.conversation.told.stood,
         )
 
     def _move(self) -> None:

@@ -16,6 +16,7 @@ from shared.speculation.branches import Branch, followed, held, moved_up
 from shared.speculation.claims import marked
 from shared.speculation.laws import DraftLaw
 from shared.speculation.messages import COUPLED, Claim, Commit, Judging, Propose, Rule, agreement
+from shared.speculation.told import Told
 from shared.speculation.tree import Tree
 
 
@@ -80,8 +81,7 @@ class DeviceConversation:
         self._rested = rest
         self._sent = 0
         self._told = len(self.committed)
-        self._nodes = nodes
-        self._tree = Tree.EMPTY  # what of path and branches the edge was told, behind `_told`; only with `nodes`
+        self.told = Told(nodes, len(self.committed))
 
     @property
     def room(self) -> int:
@@ -132,12 +132,13 @@ class DeviceConversation:
         if agreeing < count:
             if self.path:
                 self._rested = 0
+            self.told.strayed(self.committed, agreeing, count)
             branch, behind = self.foreseen(commit.ids), count - agreeing - 1
             dropped = self._drop() - agreeing
             if branch is not None:
                 self.path = branch.ids[behind:]
                 dropped -= len(branch.ids)
-                self._sent = len(self._left.path(self.path))
+                self._sent = len(self.told.left(self.committed).path(self.path))
             return dropped
         self.path = self.path[count:]
         branched = held(self.branches)
@@ -213,8 +214,9 @@ class DeviceConversation:
 
     def outgoing(self) -> Propose | None:
         """What the edge should hear now: unsent ids, else an acknowledgement, else nothing. Counts as sent."""
-        if self._nodes:
-            return self._outgoing_tree()
+        if self.told.nodes:
+            self._sent, self._told = len(self.path), len(self.committed)
+            return self.told.say(self.committed, self._wanted, self.path)
         seen = len(self.committed)
         silent = self._sent == len(self.path) and seen == self._told and self._closed == self._told_closed
         if silent and (self.refused is None or self._asked):
@@ -228,36 +230,14 @@ class DeviceConversation:
         self._told, self._told_closed, self._asked = seen, closed, self.refused is not None
         return propose
 
-    def _outgoing_tree(self) -> Propose | None:
-        """The same where the edge hears of branches."""
-        seen, left, grown = len(self.committed), self._left, self._grown
-        ids, parents = grown.ids[len(left) :], grown.parents[len(left) :]
-        if not ids and seen == self._told:
-            return None
-        self._told, self._tree = seen, grown
-        self._sent = len(self.path)
-        chained = parents == tuple(range(len(left) - 1, len(grown) - 1))
-        told = () if chained else tuple(parent + 1 for parent in parents)
-        return Propose(seen, seen + len(left), ids, parents=told)
-
     @property
     def untold(self) -> int:
         """How many ids of path and branches the edge is to hear."""
-        return len(self._grown) - len(self._left) if self._nodes else self.unsent
+        return len(self._wanted) - len(self.told.left(self.committed)) if self.told.nodes else self.unsent
 
     @property
-    def _grown(self) -> Tree:
-        """What the edge is to hold: the path first, then branches, which leave room for all that it may become."""
-        grown = self._left.along(self.path, self._nodes)
-        free = self._nodes - self.room
-        for branch in self.branches:
-            grown = grown.along([*self.path[: branch.at], branch.other, *branch.ids], free)
-        return grown
-
-    @property
-    def _left(self) -> Tree:
-        """What the edge was told that has not fallen: it will find the same, once it hears what is committed here."""
-        return self._tree.below(self.committed[self._told :])
+    def _wanted(self) -> Tree:
+        return self.told.wanted(self.committed, self.path, self.branches, self.room)
 
     def _end(self) -> int:
         """Up to which id of the path one message may go: whole rows are large, and messages are not."""
@@ -269,7 +249,7 @@ class DeviceConversation:
     def reconnect(self) -> None:
         """A new stream begins: nothing of the path has been sent on it, and the edge knows what is committed."""
         self._sent = 0
-        self._tree = Tree.EMPTY
+        self.told.forget(len(self.committed))
         self._told, self._told_closed, self._asked = len(self.committed), False, False
 
     def reopen(self) -> None:

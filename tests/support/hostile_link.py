@@ -204,8 +204,8 @@ class Run:
         propose = self.device.outgoing()
         assert propose is not None
         if self.setting.nodes:
-            assert len(self.device._tree.path(self.device.path)) == len(self.device.path)
-        self.up.append((propose, self.device._tree if self.setting.nodes else Tree.chain(self.device.path)))
+            assert len(self.device.told.tree.path(self.device.path)) == len(self.device.path)
+        self.up.append((propose, self.device.told.tree if self.setting.nodes else Tree.chain(self.device.path)))
 
     def cut(self) -> None:
         self.up.clear()
