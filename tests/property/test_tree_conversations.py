@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from shared.errors import InvalidValue, OutOfStep, Unsupported
 from shared.speculation.coupled import Chooser
+from shared.speculation.device import DeviceConversation
 from shared.speculation.edge import EdgeConversation, Rules
-from shared.speculation.messages import Judging, Pace, Propose
+from shared.speculation.messages import COUPLED, Commit, Judging, Pace, Propose
 from shared.speculation.pending import Fate
 from shared.speculation.request import SamplingParameters
 from shared.speculation.tree import Tree
@@ -119,6 +120,40 @@ def test_a_tree_is_the_set_of_its_ways(tree: Tree, text: list[int], depth: int, 
     most = data.draw(st.integers(0, 12))
     assert len(tree.along(text, most)) <= max(len(tree), most)
     assert tree.is_chain == (list(tree.paths()) == [list(tree.ids)] if tree else True)
+
+
+def test_a_device_says_path_and_branches_once_and_counts_those_that_stood() -> None:
+    device = DeviceConversation(4, nodes=8)
+    for token in (1, 2, 3):
+        device.draft(token, device.version)
+    branch = device.branch(1, 5)
+    device.grow(device.text_of(branch), 6)
+    assert device.untold == 5
+    assert device.outgoing() == Propose(0, 0, (1, 2, 3, 5, 6), parents=(0, 1, 2, 1, 4))
+    assert (device.outgoing(), device.untold) == (None, 0)
+    assert (device.told.beside, device.told.stood) == (2, 0)
+    device.hear(Commit(0, (1, 5), (2,)))
+    assert (device.path, device.sent, device.told.stood) == ([6], 1, 1)
+    device.draft(7, device.version)
+    assert device.outgoing() == Propose(2, 3, (7,))  # what the edge knows is not said again
+
+
+def test_branches_leave_room_for_the_path() -> None:
+    device = DeviceConversation(4, nodes=5)
+    device.draft(1, device.version)
+    branch = device.branch(0, 5)
+    for token in (6, 7):
+        device.grow(device.text_of(branch), token)
+    assert device.outgoing() == Propose(0, 0, (1, 5), parents=(0, 0))
+    for token in (2, 3, 4):
+        device.draft(token, device.version)
+    assert device.outgoing() == Propose(0, 2, (2, 3, 4), parents=(1, 3, 4))
+
+
+@pytest.mark.parametrize(("nodes", "judging"), [(4, COUPLED), (8, Judging(lossy=True))])
+def test_a_tree_has_room_for_branches_and_ids_that_are_compared(nodes: int, judging: Judging) -> None:
+    with pytest.raises(ValueError, match="needs more than the window of 4, and ids that are compared"):
+        DeviceConversation(4, nodes=nodes, judging=judging)
 
 
 def edge(window: int = 6) -> EdgeConversation:
