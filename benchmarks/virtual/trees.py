@@ -71,9 +71,8 @@ def played(found: Sequence[Trace], cell: Cell, kind: Kind) -> list[Replayed]:
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.virtual.trees", description=(__doc__ or "").split("\n")[0]
-    )
+    told = (__doc__ or "").splitlines()[0]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.virtual.trees", description=told)
     parser.add_argument("--answers", type=int, default=36)
     parser.add_argument("--first", type=int, default=1000, help="scene; those below 1000 were for tuning")
     parser.add_argument("--temperature", type=float, default=0.0)
