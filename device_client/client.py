@@ -40,6 +40,7 @@ from shared.speculation.request import ImageReference
 from shared.vlm.port import Vlm
 from shared.vlm.threads import pin_thread, resolve_threads
 from shared.wire.handshake import DeviceProfile, Open, ServerInfo
+from shared.wire.ledger import Ledger, Traffic
 from shared.wire.metadata import new_request, request_metadata
 
 Value = TypeVar("Value")
@@ -58,6 +59,7 @@ class Client:
         self._access = Access.of(config)
         self._channel: grpc.aio.Channel = self._access.channel()
         self._info: ServerInfo | None = None
+        self._ledger = Ledger()
 
     async def __aenter__(self) -> Client:
         return self
@@ -97,6 +99,11 @@ class Client:
     def forget(self) -> None:
         """The edge may have become another: look at it anew before the next answer."""
         self._info = None
+
+    @property
+    def traffic(self) -> Traffic:
+        """What has passed between it and the edge so far, of all its answers, those on their way included."""
+        return self._ledger.traffic()
 
     @property
     def vlm(self) -> Vlm:
@@ -139,7 +146,7 @@ class Client:
             metadata,
             resume=resume,
         )
-        recorder = Recorder(begin, trace=trace, lossy=0 if drawing.judging.lossy else None)
+        recorder = Recorder(begin, Ledger(self._ledger), trace=trace, lossy=0 if drawing.judging.lossy else None)
         session = EdgeSession(opening, question.encoded, info, route, recorder)
         branching = config.branches and config.most_branches > 0
         strategy, window = Strategy(config.policy, config.prefer, config.lockstep, branching), config.window

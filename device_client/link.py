@@ -90,7 +90,7 @@ class Link:
         self._tempo = tempo
         self._heard = 0  # messages
         self._welcomed = asyncio.Event()
-        self._silent: Unavailable | None = None
+        self._silent = ""  # why nobody is there; an error kept here would hold its frames, and they this link
         self._watcher = asyncio.create_task(self._watch())
 
     async def __aenter__(self) -> Link:
@@ -146,7 +146,7 @@ class Link:
         except asyncio.CancelledError:
             if _is_being_cancelled():
                 raise
-            raise self._silent or Unavailable("the stream was cut") from None
+            raise Unavailable(self._silent or "the stream was cut") from None
 
     async def finish(self, last: Finish) -> None:
         """Say the last word, and give the edge a moment to end the stream: cut at once, it would look like a break."""
@@ -251,7 +251,7 @@ class Link:
 
     def _give_up(self, sentence: str) -> None:
         if not self._call.done():
-            self._silent = Unavailable(sentence)
+            self._silent = sentence
             self._call.cancel()
 
     async def _write(self) -> None:

@@ -3,14 +3,13 @@
 Lines of JSON in and out. {"prompt": TEXT, "tokens": N} -> {"asked": NAME} with the answer's name in all logs, then
 {"begun": true} with its first text, then {"ids": [...], "times": [...], "began": T, "reconnects": N} or {"error": ...}.
 Times are of the machine's monotonic clock, one for each piece. {"count": true} -> {"tasks": ..., "threads": ...,
-"files": ...} of this process.
+"connections": ..., "files": ...} of this process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import threading
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from typing import Any
 
 import uvloop
 
+from benchmarks.faults.held import open_files
 from device_client.client import Client
 from device_client.config import DeviceConfig
 from shared.errors import CovspecError
@@ -59,7 +59,7 @@ def _count() -> dict[str, Any]:
     return {
         "tasks": len(asyncio.all_tasks()),
         "threads": threading.active_count(),
-        "files": len(os.listdir("/proc/self/fd")),
+        **open_files(),
     }
 
 

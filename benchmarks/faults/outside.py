@@ -127,9 +127,9 @@ def _ask(stage: Stage, prompt: str) -> tuple[dict[str, Any], tuple[int, ...]]:
     return stage.device.end(), truth(prompt)
 
 
-def truth(prompt: str) -> tuple[int, ...]:
+def truth(prompt: str, tokens: int = TOKENS) -> tuple[int, ...]:
     """What the target says alone."""
-    question = asked(prompt, temperature=TEMPERATURE, seed=SEED, max_tokens=TOKENS, ignore_eos=True)
+    question = asked(prompt, temperature=TEMPERATURE, seed=SEED, max_tokens=tokens, ignore_eos=True)
     return alone(load(TARGET.partition(",")[0]), question, SEED)
 
 

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.faults.held import open_files
 from deploy.processes import EdgeProcess, edge_process
 from deploy.proxies import free_port
 from edge_server.service import TAKEN
@@ -79,12 +81,12 @@ class Pack:
         self._edges[number].result().process.send_signal(signal.SIGCONT)
 
     def held(self) -> dict[str, int]:
-        """Threads and files of all edges together."""
+        """Threads, connections and other files of all edges together."""
         pids = [edge.process.pid for edge in self.ready()]
-        return {
-            "threads": sum(len(os.listdir(f"/proc/{pid}/task")) for pid in pids),
-            "files": sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids),
-        }
+        held = Counter(threads=sum(len(os.listdir(f"/proc/{pid}/task")) for pid in pids))
+        for pid in pids:
+            held.update(open_files(pid))
+        return dict(held)
 
     def close(self) -> None:
         """End all."""

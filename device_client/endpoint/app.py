@@ -47,7 +47,7 @@ class Endpoint:
         self._config = config
         self._asker = asker
         places = Places(config.parallel, config.max_waiting, clock)
-        self._desk = Desk(asker, places, Meters(places))
+        self._desk = Desk(asker, places, Meters(places, lambda: asker.traffic))
         middleware = [Middleware(_Door, key=config.api_key, meters=self._desk.meters)]
         if config.on_loopback:  # a page in a browser here must not reach it under a name of its own (DNS rebinding)
             hosts = ["localhost", "127.0.0.1", "[::1]", "::1", config.host]

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from device_client.answer import Result
 from device_client.endpoint.places import Places
+from shared.wire.ledger import Traffic
 
 _FIRST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _WHOLE = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
-class Meters:
-    """Counts answers: each choice of a request is one."""
+class _Bytes(Collector):
+    """Payload to and from the edge as it passes, whatever becomes of the answer."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, traffic: Callable[[], Traffic]) -> None:
+        self._traffic = traffic
+
+    def collect(self) -> Iterable[Metric]:
+        """The count of now, by direction."""
+        now = self._traffic()
+        said = "Payload to and from the edge, pictures included."
+        family = CounterMetricFamily("covspec_device_link_bytes", said, labels=["direction"])
+        family.add_metric(["up"], now.up.payload)
+        family.add_metric(["down"], now.down.payload)
+        yield family
+
+
+class Meters:
+    """Counts answers: each choice of a request is one. `traffic`: what has passed so far."""
+
+    def __init__(self, places: Places, traffic: Callable[[], Traffic]) -> None:
         registry = self._registry = CollectorRegistry()
         name = "covspec_device_"
         running = Gauge(f"{name}answers_running", "Answers that have a place.", registry=registry)
@@ -29,9 +50,7 @@ class Meters:
             ["kind"],
             registry=registry,
         )
-        self._bytes = Counter(
-            f"{name}link_bytes", "Payload to and from the edge, pictures included.", ["direction"], registry=registry
-        )
+        registry.register(_Bytes(traffic))
         self._reconnects = Counter(f"{name}reconnects", "Streams to the edge taken up again.", registry=registry)
         self._first = Histogram(
             f"{name}first_token_seconds", "From the question to its first token.", buckets=_FIRST, registry=registry
@@ -52,8 +71,6 @@ class Meters:
             ("thrown_away", told.thrown_away),
         ):
             self._tokens.labels(kind).inc(count)
-        self._bytes.labels("up").inc(told.traffic.up.payload)
-        self._bytes.labels("down").inc(told.traffic.down.payload)
         self._reconnects.inc(told.reconnects)
         self._whole.observe(told.seconds)
         if told.first_token_ms is not None:

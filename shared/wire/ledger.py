@@ -98,9 +98,10 @@ class Traffic:
 
 
 class Ledger:
-    """Counts messages as they pass. One owner; the snapshots it gives are values."""
+    """Counts messages as they pass, and in `whole` too, of which it is a part. The snapshots it gives are values."""
 
-    def __init__(self) -> None:
+    def __init__(self, whole: Ledger | None = None) -> None:
+        self._whole = whole
         self._tallies: dict[tuple[Direction, str], Tally] = {}
 
     def count(self, message: pb.VerifyRequest | pb.VerifyResponse) -> None:
@@ -108,7 +109,12 @@ class Ledger:
         direction = Direction.UP if isinstance(message, pb.VerifyRequest) else Direction.DOWN
         key = (direction, message.WhichOneof("payload") or "unknown")
         payload = message.ByteSize()
-        self._tallies[key] = self._tallies.get(key, Tally()) + Tally(1, payload, framed(payload))
+        self._add(key, Tally(1, payload, framed(payload)))
+
+    def _add(self, key: tuple[Direction, str], tally: Tally) -> None:
+        self._tallies[key] = self._tallies.get(key, Tally()) + tally
+        if self._whole is not None:
+            self._whole._add(key, tally)
 
     def traffic(self) -> Traffic:
         """What has passed so far."""

@@ -9,9 +9,11 @@ from contextlib import ExitStack
 import pytest
 
 from benchmarks.faults.outcome import outcome_of
-from benchmarks.faults.outside import TOKENS, Stage, behind, truth
+from benchmarks.faults.outside import Stage, behind, truth
 from deploy.proxies import RECIPES
 from shared.errors import Unsupported
+
+TOKENS = 400  # seconds of an answer: it is not over when a busy machine has found the edge that gives it
 
 
 def go_on_elsewhere(stage: Stage, prompt: str, strike: Callable[[int], None]) -> int:
@@ -20,9 +22,9 @@ def go_on_elsewhere(stage: Stage, prompt: str, strike: Callable[[int], None]) ->
     assert stage.device.hear() == {"begun": True}
     number = stage.edges.answering(request)
     strike(number)
-    outcome = outcome_of(stage.device.end(), truth(prompt), 0.0)
+    outcome = outcome_of(stage.device.end(), truth(prompt, TOKENS), 0.0)
     assert not outcome.wrong
-    assert outcome.reconnects == 1
+    assert outcome.reconnects >= 1  # a proxy may have sent it to the same edge once more
     return number
 
 

@@ -214,6 +214,31 @@ async def test_the_thirteenth_is_told_to_come_again() -> None:
         await asyncio.gather(first, second)
 
 
+async def test_bytes_are_counted_while_an_answer_goes_on_and_when_it_is_left() -> None:
+    steps = Steps()
+    async with edge(lambda: counted_target(steps)) as server, endpoint(f"127.0.0.1:{server.port}") as served:
+
+        async def moved() -> dict[str, float]:
+            said = (await raw(served.url, "/metrics"))[2].decode()
+            lines = [line for line in said.splitlines() if line.startswith("covspec_device_link_bytes_total")]
+            return {line.partition('direction="')[2].partition('"')[0]: float(line.split()[-1]) for line in lines}
+
+        assert await moved() == {"up": 0, "down": 0}
+        steps.hold()
+        async with served.openai() as client:
+            asking = asyncio.create_task(client.chat.completions.create(model="target", messages=HELLO))
+            await eventually(lambda: steps.count > 0)
+            async with asyncio.timeout(20):
+                while not min((await moved()).values()):  # the answer is opened, and held
+                    pass
+            asking.cancel()
+            steps.let_go()
+        await eventually(lambda: (server.sessions, server.places), (0, 0))
+        traffic = served.device.traffic
+        assert await moved() == {"up": traffic.up.payload, "down": traffic.down.payload}
+    await nothing_alive()
+
+
 async def test_models_health_and_metrics() -> None:
     async with (
         edge() as server,

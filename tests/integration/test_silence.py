@@ -11,6 +11,7 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
+import grpc
 import pytest
 
 from device_client import link
@@ -35,7 +36,6 @@ from tests.support.system import (
     drained,
     edge,
     eventually,
-    exact,
     nothing_alive,
     toy_draft,
     toy_target,
@@ -61,11 +61,11 @@ async def test_a_link_that_goes_dark_in_mid_answer_is_left_for_a_new_one() -> No
         assert monotonic() - begin >= 1.0  # nobody is given up earlier
         assert answer.result is not None
         assert answer.result.ids == alone(toy_target(), question)
-        assert answer.result.figures.reconnects == 1
+        assert answer.result.figures.reconnects >= 1
     await nothing_alive()
 
 
-async def test_the_answer_after_a_dark_link_does_not_begin_on_it(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_answer_after_a_dark_link_does_not_begin_on_it() -> None:
     async with (
         edge(partial(toy_target, step_seconds=0.002), max_ahead=16) as server,
         Shim(server.port) as shim,
@@ -75,10 +75,10 @@ async def test_the_answer_after_a_dark_link_does_not_begin_on_it(caplog: pytest.
         await anext(pieces)
         shim.darken()
         await drained(pieces)
-        assert "the link broke" in caplog.text
-        caplog.clear()
-        await exact(client, asked("and now?"))
-        assert "the link broke" not in caplog.text
+        question = asked("and now?")
+        answer = await client.ask(question)
+        assert (await whole(answer)).ids == alone(toy_target(), question)
+        assert answer._session._detours == 0  # it was let in at its first try
     await nothing_alive()
 
 
@@ -226,6 +226,39 @@ async def test_a_stream_that_failed_lets_go_of_its_connection_without_a_collecto
         await eventually(lambda: sum(type(thing) is Link for thing in gc.get_objects()), 0)
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("broken", ["dark", "cut", "never taken"])
+async def test_after_a_break_the_device_holds_one_channel_without_a_collector(
+    broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "hello_seconds", lambda tempo: 0.3)
+    steps = Steps()
+    gc.collect()
+    before = channels()
+    gc.disable()
+    try:
+        async with (
+            edge(lambda: counted_target(steps), max_ahead=16) as server,
+            Shim(server.port) as shim,
+            device(shim.address, toy_draft()) as client,
+        ):
+            await client.info()
+            if broken == "never taken":
+                shim.darken()
+            pieces = (await client.ask(asked("are you there?", ignore_eos=True, max_tokens=60))).pieces()
+            await anext(pieces)
+            if broken != "never taken":
+                shim.darken() if broken == "dark" else shim.cut()
+            await drained(pieces)
+            del pieces
+            await eventually(channels, before + 1)
+    finally:
+        gc.enable()
+
+
+def channels() -> int:
+    return sum(isinstance(thing, grpc.aio.Channel) for thing in gc.get_objects())
 
 
 class Refusing(HostileEdge):

@@ -199,7 +199,7 @@ async def test_a_parked_session_expires() -> None:
 
 
 async def test_a_resumed_session_does_not_expire() -> None:
-    async with edge(park_seconds=0.05) as server:
+    async with edge(park_seconds=1.0) as server:  # time enough to come back
         held: list[int] = []
         async with at(server) as device, at(server) as other:
             stream, opened = await opened_at(device, held)

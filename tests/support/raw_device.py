@@ -68,8 +68,12 @@ class RawDevice:
         return stream
 
     async def refusal(self, *messages: Sendable) -> Refusal:
-        """How the edge ends a stream that sends `messages`."""
-        return await (await self.stream(*messages)).refusal()
+        """How the edge ends a stream that sends `messages`. What gRPC has hidden is asked for again."""
+        for _ in range(3):
+            refusal = await (await self.stream(*messages)).refused(_SECONDS / 10)
+            if refusal is not None:
+                return refusal
+        raise AssertionError("the edge's status never came")
 
 
 class RawStream:
@@ -124,11 +128,20 @@ class RawStream:
 
     async def refusal(self) -> Refusal:
         """Read to the end, which is an error."""
+        refusal = await self.refused(_SECONDS)
+        assert refusal is not None, "the edge's status never came"
+        return refusal
+
+    async def refused(self, seconds: float) -> Refusal | None:
+        """The same; None if gRPC has hidden what the edge said, and that does not come within so many seconds."""
         try:
             while await self.receive() is not None:
                 pass
-        except grpc.aio.AioRpcError:
-            return await self._first_status()
+        except grpc.aio.AioRpcError:  # not what gRPC makes up if a write fails
+            status = await self._last_word.heard(seconds)
+            if status is None:
+                return None
+            return Refusal(status.code, status.sentence, error_of(status.code, status.sentence, status.metadata))
         raise AssertionError("the stream ended without an error")
 
     async def trailing_metadata(self) -> list[tuple[str, str | bytes]]:
@@ -143,12 +156,6 @@ class RawStream:
     async def status(self) -> Status | None:
         """How the stream ended; None if gRPC has hidden it."""
         return await self._last_word.heard(_SECONDS / 20)
-
-    async def _first_status(self) -> Refusal:
-        """What the edge says, and not what gRPC makes up if a write fails."""
-        status = await self._last_word.heard(_SECONDS)
-        assert status is not None, "the edge's status never came"
-        return Refusal(status.code, status.sentence, error_of(status.code, status.sentence, status.metadata))
 
     async def rest(self, held: list[int]) -> Finished:
         """Read the answer to its end as a device that only reads: put what is committed in `held`, acknowledge it."""

@@ -99,7 +99,7 @@ async def test_a_stream_that_left_parks_nothing() -> None:
 
 async def test_a_claim_while_the_old_stream_still_parks_is_not_undone_by_it() -> None:
     steps = Steps()
-    async with house(steps, park_seconds=0.01) as made:
+    async with house(steps, park_seconds=600) as made:
         old, new = Speaker(), Speaker()
         held = await made.open(old)
         await made.occupy(steps)

@@ -36,6 +36,16 @@ def test_framed_bytes_are_payload_prefix_and_frame_headers(payload: int, expecte
     assert framed(payload) == expected
 
 
+@given(st.lists(from_device, max_size=4), st.lists(from_device, max_size=4))
+def test_a_whole_has_counted_what_its_parts_have(one: list[FromDevice], other: list[FromDevice]) -> None:
+    whole = Ledger()
+    parts = [Ledger(whole), Ledger(whole)]
+    for part, messages in zip(parts, (one, other), strict=True):
+        for message in messages:
+            part.count(encode_request(message))
+    assert parts[0].traffic() + parts[1].traffic() == whole.traffic()
+
+
 @given(st.lists(from_device, max_size=4), st.lists(from_edge, max_size=4))
 def test_the_ledger_counts_the_bytes_that_are_written(requests: list[FromDevice], responses: list[FromEdge]) -> None:
     ledger = Ledger()
