@@ -7,12 +7,13 @@ BIN := $(VENV)/bin
 # torch is installed by pip first and pinned: other ways of asking bring a build for GPUs that weighs gigabytes.
 TORCH := torch==2.13.0
 
-.PHONY: help demo serve test check lint types layers proto env certs format clean
+.PHONY: help demo serve test bench check lint types layers proto env certs format clean
 
 help:
 	@echo "make demo    an edge and a device on this machine answer a question about a picture"
 	@echo "make serve   the same two, and on the device an OpenAI-compatible endpoint: http://127.0.0.1:8000/v1"
 	@echo "make test    lint, types, import layers and all tests: what CI runs"
+	@echo "make bench   a small table of systems and links on this machine (minutes), in build/bench/results.md"
 	@echo "make format  let ruff put the code into shape"
 	@echo "make proto   generate the gRPC stubs from protos/"
 	@echo "make env     write deploy/.env.example: every option of today"
@@ -41,6 +42,14 @@ serve: $(VENV)/ready
 test: check
 	@echo "== tests"
 	$(BIN)/python -m pytest
+
+# Few cells of few answers of the packaged pair; everything: python -m benchmarks.table (docs/benchmarks.md).
+BENCH ?= --links wifi paper --methods edge-only stop-and-wait covspec-paper covspec --pairs 6
+BENCH_INTO ?= build/bench
+bench: $(VENV)/ready
+	rm -rf $(BENCH_INTO)
+	$(BIN)/python -m benchmarks.table --setting packaged --temperatures 0 $(BENCH) --out $(BENCH_INTO)/results/cells-wall.jsonl
+	$(BIN)/python -m benchmarks.table report --into $(BENCH_INTO)
 
 check: $(VENV)/ready-dev lint types layers
 

@@ -9,6 +9,10 @@ from collections.abc import Sequence
 def main(words: Sequence[str]) -> int:
     """Obey; the exit code. A verb loads what it needs alone."""
     match words:
+        case ["report", *rest]:
+            from benchmarks.table.report.command import report
+
+            return report(rest)
         case ["convert", *rest]:
             from benchmarks.table.convert.command import convert
 

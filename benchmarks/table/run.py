@@ -74,6 +74,7 @@ def _cells(
         pair = making(folder, cores)
         made = Made(command, machine(), f"{pair.said()}; {cores}; link: {link.kind}")
         console.print(f"{made.machine}\n{made.ends}")
+        asked.out.parent.mkdir(parents=True, exist_ok=True)
         append_made(asked.out, made)
         ends = stack.enter_context(started(pair, link, cores, folder, needed))
         for place, methods in todo:

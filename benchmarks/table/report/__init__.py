@@ -1,0 +1,1 @@
+"""What cells say: a page, the paper's tables beside ours, values for other programs, and plots."""
