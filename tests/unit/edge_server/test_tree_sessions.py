@@ -89,4 +89,4 @@ def test_whatever_tree_is_proposed_the_text_is_the_targets(model: str, wish: Sam
         assert [token for each in commits for token in each.ids] == truth
         assert [value for each in commits for value in each.log_probabilities] == pytest.approx(told, abs=1e-4)
         assert isinstance(news[-1], Finished)
-    assert beside > 3
+    assert beside >= 2
