@@ -118,13 +118,15 @@ class EdgeConversation:
     def pending(self) -> Pending:
         """What a step that begins now may verify."""
         room = self._rules.max_ahead - self._ahead
-        tree = self._proposals()
-        claims, closed = tuple[Claim, ...](), False
-        if tree and not self.judging.plain:
-            claims, closed = tuple(self._claims[self._ahead :]), self._closed and len(tree) < room
         own = self.judging.rule is Rule.COUPLED  # each step adds a token of its own
-        pending = Pending(len(self.committed), tree.ids, self.heard, claims, closed, tree.parents)
-        return pending.of(tree.shallow(max(0, room - own)))
+        whole = self._proposals()
+        tree = whole.shallow(max(0, room - own))
+        parents = () if tree.is_chain else tree.parents
+        if not tree or self.judging.plain:
+            return Pending(len(self.committed), tree.ids, self.heard, parents=parents)
+        claims = tuple(self._claims[self._ahead :][: len(tree)])
+        closed = self._closed and len(tree) == len(whole) < room
+        return Pending(len(self.committed), tree.ids, self.heard, claims, closed)
 
     @property
     def has_room(self) -> bool:
@@ -194,6 +196,8 @@ class EdgeConversation:
     def _judge(self) -> None:
         """Tell the fate of proposals that the committed text has reached; behind a wrong one there is none."""
         begin = max(self._judged, self._seen)
+        if begin >= len(self.committed):
+            return
         fate = fate_of(self._tree, self.committed[self._seen :], begin - self._seen)
         if fate.known > 0:
             self._judged = begin + fate.known

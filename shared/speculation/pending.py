@@ -38,7 +38,7 @@ class Pending:
 
     def first(self, most: int | None) -> Pending:
         """The first `most` of them, or all."""
-        return self if most is None or most >= len(self.ids) else self.of(self.tree.only(range(most)))
+        return self if most is None or most >= len(self.ids) else self.of(self.tree.only(range(max(0, most))))
 
     def best(self, most: int | None, chances: Sequence[float]) -> Pending:
         """The likeliest `most` of them, or all. chances: of each to stand, no child likelier than its parent."""
@@ -63,6 +63,8 @@ class Fate:
 def fate_of(tree: Tree, text: Sequence[int], begin: int = 0) -> Fate:
     """What `text` says of the proposals of the tree behind the first `begin` places of its path."""
     path = tree.path(text)
+    if tree.is_chain:
+        return Fate(max(0, min(len(tree), len(path) + 1, len(text)) - begin), max(0, len(path) - begin))
     forks, known = list[tuple[int, tuple[int, int | None]]](), begin
     for depth, place in enumerate([-1, *path][begin : len(text)], start=begin):
         children = tree.children(place)

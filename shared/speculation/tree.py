@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from shared.speculation.messages import agreement
+
 
 @dataclass(frozen=True, slots=True)
 class Tree:
@@ -52,6 +54,8 @@ class Tree:
 
     def path(self, text: Sequence[int]) -> list[int]:
         """The places that `text` leads to, one behind the other, as far as it stays in the tree."""
+        if self.is_chain:
+            return list(range(agreement(self.ids, text)))
         places, last = list[int](), -1
         for place, (token, parent) in enumerate(zip(self.ids, self.parents, strict=True)):  # children come later
             if parent == last and len(places) < len(text) and token == text[len(places)]:
@@ -62,6 +66,8 @@ class Tree:
         """What is left of it when `text` has been said; nothing if `text` has left the tree."""
         if not text:
             return self
+        if self.is_chain:  # most are: every step asks
+            return Tree.chain(self.ids[len(text) :]) if self.ids[: len(text)] == tuple(text) else Tree.EMPTY
         path = self.path(text)
         if len(path) < len(text):
             return Tree.EMPTY
@@ -79,6 +85,8 @@ class Tree:
 
     def shallow(self, depth: int) -> Tree:
         """What of it is on paths of at most `depth` ids."""
+        if depth >= len(self):
+            return self
         return self.only([place for place, each in enumerate(self.depths) if each < depth])
 
     def grown(self, ids: Sequence[int], parents: Sequence[int]) -> Tree:
