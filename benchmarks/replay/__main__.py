@@ -22,6 +22,7 @@ from benchmarks.replay.play import Load, Round, play
 from benchmarks.replay.recording import BLOCK, Found, Wanted, record
 from benchmarks.replay.script import Recording
 from deploy.processes import edge_process
+from device_client.config import DeviceConfig
 from shared.speculation.messages import Pace
 
 
@@ -70,7 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--answers", type=int, default=16, help="of each device")
     parser.add_argument("--tokens", type=int, default=128, help="of an answer, at most")
     parser.add_argument("--whole", action="store_true", help="answers of exactly so many tokens: go on after the end")
-    parser.add_argument("--window", type=int, default=8)
+    parser.add_argument("--window", type=int, default=DeviceConfig.window)
     parser.add_argument("--pace", default="eager", choices=[pace.value for pace in Pace])
     parser.add_argument("--draft-ms", type=float, help="of a drafted token, instead of what was recorded")
     parser.add_argument("--cores", help="core of the edge and core of the devices, such as 0,1")

@@ -65,7 +65,7 @@ def ends(models: Models, link: Link, cores: Cores, folder: Path) -> Iterator[End
             DRAFTING: Way(with_proposals, models.draft, models.draft_dtype, True),
             RANDOM: Way(with_proposals, models.random, models.draft_dtype, True),
             ALONE[DRAFTING]: Way(alone, models.draft, models.draft_dtype, False, shadow="draft"),
-            ALONE[RANDOM]: Way(alone, models.random, models.draft_dtype, False, shadow="look"),
+            ALONE[RANDOM]: Way(alone, models.random, models.draft_dtype, False, shadow="start"),
         }
         command = [sys.executable, "-m", "benchmarks.speed.asker", as_argument(ways)]
         asker = stack.enter_context(device_process(link.device(command), cores.devices))

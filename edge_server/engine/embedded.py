@@ -186,14 +186,18 @@ class EmbeddedEngine:
     def _settle(self, forward: Forward) -> None:
         """Commit what the forward says of each session; then learn from it, and tell who watches."""
         done: list[tuple[Work, Commit | None]] = []
+        stood: dict[Session, int] = {}
         for (session, work), rows in zip(forward.plan.chosen, forward.rows, strict=True):
             with self._alone(session):
                 if session.journal is not None:
                     proposals = 0 if work.offer is None else len(work.offer.pending.ids)
                     session.journal.stepped(forward.begin, forward.seconds, work.block.prompt, proposals)
-                done.append((work, session.done(work, rows, forward.seconds)))
+                commit = session.done(work, rows, forward.seconds)
+                done.append((work, commit))
+                if commit is not None:
+                    stood[session] = commit.accepted[0]
         try:
-            seen = self._batch.saw(forward.plan, forward.seconds, forward.cached)
+            seen = self._batch.saw(forward.plan, forward.seconds, forward.cached, stood)
         except Exception:
             log.exception("nothing was learned from a step")
             return

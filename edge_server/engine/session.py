@@ -58,7 +58,8 @@ class Session:
     """The state of one answer. `deliver` takes its news, or the error that ended it, on any thread.
 
     `verdict`: the batch's, told to the device with each commit. `probed`: the step that looked at a proposal of it
-    last that was not worth it; the batch's, too. `served`: kept by who gives turns. `journal`: if the device asked.
+    last that was not worth it; the batch's, too. `lead`: tokens that it is ahead of itself without proposals; the
+    batch's, too. `served`: kept by who gives turns. `journal`: if the device asked.
     """
 
     vlm: Vlm
@@ -70,6 +71,7 @@ class Session:
     survival: Survival
     verdict: Verdict = NO_VERDICT
     probed: int = 0
+    lead: float = 0.0
     served: Served = NEVER
     journal: Journal | None = None
     parked: bool = False
