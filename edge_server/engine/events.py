@@ -35,6 +35,8 @@ class Step:
     `prompt_tokens` and `output_tokens` went into the forward, proposals among the latter; `cached_tokens` were there
     before; `committed` came out. Proposals: `waiting` in the mailboxes; looked at (`admitted`) and accepted (`stood`),
     by depth: entry d counts those with d others before them, of an answer more than one where they are a tree.
+    `begun_tokens`: of the prompts of which it is the first step; `reused_tokens`: those of them that ended answers had
+    left, which went into no forward.
     """
 
     number: int
@@ -51,6 +53,8 @@ class Step:
     waiting: int
     admitted_by_depth: tuple[int, ...]
     stood_by_depth: tuple[int, ...]
+    begun_tokens: int = 0
+    reused_tokens: int = 0
 
     @property
     def admitted(self) -> int:
@@ -101,6 +105,8 @@ def step(seen: Seen, done: Sequence[tuple[Work, Commit | None]]) -> Step:
         waiting=sum(offer.waiting for offer in offers),
         admitted_by_depth=_by_depth([depth for offer in offers for depth in offer.pending.tree.depths]),
         stood_by_depth=_by_depth([depth for commit in commits for depth in range(commit.accepted[0])]),
+        begun_tokens=sum(work.begun for work in works),
+        reused_tokens=sum(work.reused for work in works),
     )
 
 

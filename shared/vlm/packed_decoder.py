@@ -14,8 +14,9 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from shared.vlm.history import History
 from shared.vlm.packed import Packed, Sight, Span, Twigs
-from shared.vlm.port import Block, check_blocks, check_path
+from shared.vlm.port import Block, Decoder, check_blocks, check_path
 from shared.vlm.store import Store
 
 
@@ -59,11 +60,12 @@ class PackedDecoder:
     """One answer. `prompt`: what of it enters the model. `first_position`: that of the first output token.
 
     Where tokens of the prompt see each other (`sight`), those of a piece that is not complete wait for the rest of it:
-    they count as taken, and enter the model in one forward.
+    they count as taken, and enter the model in one forward. `marks`: of the prompt's tokens, by content.
     """
 
-    def __init__(self, prompt: Tokens, first_position: int, sight: Sight | None = None) -> None:
+    def __init__(self, prompt: Tokens, first_position: int, marks: Tensor, sight: Sight | None = None) -> None:
         self.store = Store()
+        self._history = History.of(prompt.positions, marks, first_position, sight)
         self._prompt: Tokens | None = prompt
         self._prompt_length = len(prompt.ids)
         self._axes = len(prompt.positions)
@@ -75,12 +77,17 @@ class PackedDecoder:
     @property
     def prompt_left(self) -> int:
         """How many tokens of the prompt have not been taken yet."""
-        return max(0, self._prompt_length - self.store.length - self._waiting)
+        return max(0, self._prompt_length - self.held)
 
     @property
     def length(self) -> int:
         """How many output tokens are held."""
         return max(0, self.store.length - self._prompt_length)
+
+    @property
+    def held(self) -> int:
+        """As the port says."""
+        return self.store.length + self._waiting
 
     def truncate(self, length: int) -> None:
         """As the port says."""
@@ -89,6 +96,7 @@ class PackedDecoder:
             raise ValueError(f"cannot truncate {self.length} tokens to {length}")
         if length < self.length:
             self.store.length = self._prompt_length + length
+            del self._history.ids[length:]
 
     def fork(self) -> PackedDecoder:
         """As the port says."""
@@ -96,7 +104,7 @@ class PackedDecoder:
         if self._prompt is not None:
             raise ValueError(f"a decoder whose prompt has {self.prompt_left} tokens left cannot be forked")
         fork = copy(self)
-        fork.store = self.store.fork()
+        fork.store, fork._history = self.store.fork(), self._history.fork()
         return fork
 
     def keep(self, path: Sequence[int]) -> None:
@@ -105,7 +113,32 @@ class PackedDecoder:
         assert self._parents is not None
         begin = self.store.length - len(self._parents)
         self.store.keep(begin, [begin + place for place in path])
+        ids = self._history.ids
+        first = len(ids) - len(self._parents)
+        ids[first:] = [ids[first + place] for place in path]
         self._parents = None
+
+    def common(self, giver: Decoder) -> int:
+        """As the port says."""
+        giver = _packed(giver)
+        return self._history.common(giver._history, giver.store.length)
+
+    def adopt(self, giver: Decoder) -> int:
+        """As the port says."""
+        giver = _packed(giver)
+        giver._check_kept()
+        if self.held:
+            raise ValueError("a decoder that has taken tokens adopts none")
+        count = self._history.common(giver._history, min(giver.store.length, self._prompt_length - 1))
+        if count:
+            self.store = giver.store.fork()
+            self.store.length = count
+        return count
+
+    @property
+    def nbytes(self) -> int:
+        """As the port says."""
+        return self.store.nbytes
 
     def span(self, block: Block) -> Span:
         """What of a block enters the model now: with what waited before, without what waits still."""
@@ -135,6 +168,7 @@ class PackedDecoder:
         """The block is taken, and all layers have `entered` tokens more."""
         self._waiting += block.prompt + len(block.ids) - entered
         self.store.length += entered
+        self._history.ids.extend(block.ids)
         self._parents = None if block.parents is None else tuple(block.parents)
         if not self.prompt_left:
             self._prompt = None
@@ -151,7 +185,7 @@ def step(blocks: Sequence[Block], forward: Forward, rows: int) -> list[Tensor]:
     check_blocks(blocks)
     if not blocks:
         return []
-    decoders = [_packed(block) for block in blocks]
+    decoders = [_packed(block.decoder) for block in blocks]
     spans = [decoder.span(block) for decoder, block in zip(decoders, blocks, strict=True)]
     parts = [d.parts(span, block.ids) for d, span, block in zip(decoders, spans, blocks, strict=True)]
     counts = [block.rows for block in blocks]
@@ -167,7 +201,7 @@ def step(blocks: Sequence[Block], forward: Forward, rows: int) -> list[Tensor]:
     return list(torch.split_with_sizes(logits, counts))
 
 
-def _packed(block: Block) -> PackedDecoder:
-    if not isinstance(block.decoder, PackedDecoder):
+def _packed(decoder: Decoder) -> PackedDecoder:
+    if not isinstance(decoder, PackedDecoder):
         raise TypeError("a decoder of another model")
-    return block.decoder
+    return decoder
