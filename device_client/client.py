@@ -32,6 +32,7 @@ from device_client.prune.wish import parse_budget, parse_choice
 from device_client.reduce import Reducer
 from device_client.session import EdgeSession, Route
 from device_client.trace.trace import Trace
+from device_client.trace.trace_file import Traces
 from shared.errors import InvalidValue, Unavailable, Unsupported
 from shared.speculation.device import REST, DeviceConversation
 from shared.speculation.messages import Evidence, Judging, Pace, Rule
@@ -49,7 +50,8 @@ Value = TypeVar("Value")
 class Client:
     """Asks the edge at `config.edge` with `draft` ahead of it. Use as `async with`."""
 
-    def __init__(self, config: DeviceConfig, draft: Vlm) -> None:
+    def __init__(self, config: DeviceConfig, draft: Vlm, traces: Traces | None = None) -> None:
+        """`traces`: where each answer's timeline goes, if anywhere."""
         self.threads = resolve_threads(config.threads, draft.info.name)  # CPU threads of the draft
         self.thread = ThreadPoolExecutor(1, "draft", pin_thread, (self.threads,))
         self._config = config
@@ -59,6 +61,7 @@ class Client:
         self._access = Access.of(config)
         self._channel: grpc.aio.Channel = self._access.channel()
         self._info: ServerInfo | None = None
+        self._traces = traces
         self._ledger = Ledger()
 
     async def __aenter__(self) -> Client:
@@ -113,6 +116,8 @@ class Client:
     async def ask(self, question: Question, trace: Trace | None = None) -> Answer:
         """Begin an answer, which `trace` is told of. Raises Unavailable, ModelMismatch, InvalidValue."""
         begin = monotonic()
+        traces = self._traces if trace is None and self._traces is not None and self._traces.wanted else None
+        trace = Trace() if traces is not None else trace
         config, info = self._config, await self.info()
         vocabulary = self._vlm.info.prints.vocabulary
         common = fit(vocabulary, info.vocabulary).cut(self._vlm.info.rows)
@@ -135,6 +140,8 @@ class Client:
             trace=trace is not None,
         )
         request = new_request()
+        if trace is not None:
+            trace.request = request
         metadata = (*self._access.metadata, *request_metadata(request))
         resume = config.fallback != "error"
         route = Route(
@@ -163,7 +170,8 @@ class Client:
         )
         alone = config.fallback == "local"
         model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, self._reducer, drawing)
-        return Answer(question, session, model, control)
+        kept = traces.file(trace) if traces is not None and trace is not None else None
+        return Answer(question, session, model, control, kept)
 
     def _drawing(self, info: ServerInfo) -> Drawing:
         """How tokens are chosen and judged. Raises Unsupported for what the edge does not offer."""
