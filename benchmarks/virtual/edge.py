@@ -49,7 +49,8 @@ class Manner:
     """How the edge works. `told`: it tells the device how many proposals it will look at. `timed_every`: commits.
 
     `turn`: steps' times after which it steps a device of pace auto that says nothing. `message`: seconds of a step that
-    a word of the device costs. `nodes`: ids of a tree, if the device tells its branches.
+    a word of the device costs. `bonus`: a step that takes all that was proposed adds a token of the target's own.
+    `nodes`: ids of a tree, if the device tells its branches.
     """
 
     window: int = 16
@@ -59,6 +60,7 @@ class Manner:
     turn: int = 8
     message: float = 0.0
     timed_every: int = TIMED_EVERY
+    bonus: bool = True
     nodes: int = 0
 
 
@@ -70,6 +72,7 @@ class VirtualEdge:
     ) -> None:
         self.steps = 0
         self.tokens = 0  # that the target computed
+        self.fell = False  # a proposal, in the last step
         self._clock, self._truth, self._curve, self._manner, self._say = clock, list(truth), curve, manner, say
         self._conversation = EdgeConversation(Rules(max(manner.window, manner.nodes), manner.max_ahead, _ANY_ID))
         self._survival = Survival(Experience())
@@ -115,10 +118,13 @@ class VirtualEdge:
     def _done(self, pending: Pending, seconds: float = 0.0, heard_at: float = 0.0) -> None:
         fate = fate_of(pending.tree, self._truth[pending.start :])
         self._survival.learned(fate)
+        path = pending.tree.path(self._truth[pending.start :])
+        self.fell = bool(pending.tree.children(path[-1] if path else -1))
         timings = None
         if timed(self.steps, self._manner.timed_every):
             timings = Timings(round(1e6 * seconds), round(1e6 * (self._clock.now - heard_at)))
-        ids = self._truth[pending.start : pending.start + fate.stood + 1]
+        own = self._manner.bonus or self.fell or not pending.ids
+        ids = self._truth[pending.start : pending.start + fate.stood + own]
         commit = self._conversation.commit(pending, ids, timings, self._admitted())
         while self._conversation.overtaken:
             self._survival.learned(self._conversation.overtaken.popleft())
