@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from PIL import Image
@@ -116,7 +116,8 @@ class Answer:
 
     def figures(self) -> Figures:
         """What it has come to so far."""
-        return self._session.recorder.figures()
+        told = self._conversation.told
+        return replace(self._session.recorder.figures(), beside=told.beside, beside_stood=told.stood)
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """The text as it is confirmed. Raises what ended the answer early."""

@@ -24,6 +24,7 @@ from device_client.draft.calibration import Calibration
 from device_client.draft.control import Control
 from device_client.draft.drawing import Drawing
 from device_client.draft.gate import Gate
+from device_client.draft.shape import SHAPES
 from device_client.draft.strategy import Strategy
 from device_client.figures import Recorder
 from device_client.link import server_info
@@ -120,12 +121,15 @@ class Client:
         config, info = self._config, await self.info()
         vocabulary = self._vlm.info.prints.vocabulary
         common = fit(vocabulary, info.vocabulary).cut(self._vlm.info.rows)
-        if config.window > info.limits.max_window:
-            raise InvalidValue("window", config.window, f"the edge's limit is {info.limits.max_window}")
+        for name, asked in (("window", config.window), ("tree", config.tree)):
+            if asked > info.limits.max_window:
+                raise InvalidValue(name, asked, f"the edge's limit is {info.limits.max_window}")
+        if config.tree and not info.trees:
+            raise Unsupported("the edge verifies paths alone: --tree needs one that takes trees")
         pace = Pace(config.pace)
         drawing = self._drawing(info)
         named = f"covspec device-client {version('covspec')}"
-        profile = DeviceProfile(vocabulary, config.window, pace, drawing.judging, client=named)
+        profile = DeviceProfile(vocabulary, max(config.window, config.tree), pace, drawing.judging, client=named)
         references = tuple(ImageReference.of(data) for data in question.encoded)
         opening = Open(
             question.messages,
@@ -154,7 +158,7 @@ class Client:
         branching = config.branches and config.most_branches > 0
         strategy, window = Strategy(config.policy, config.prefer, config.lockstep, branching), config.window
         control = Control(
-            DeviceConversation(window, rest=REST if pace is Pace.EAGER else 0, judging=drawing.judging),
+            DeviceConversation(window, (), REST if pace is Pace.EAGER else 0, drawing.judging, config.tree),
             strategy.begin(window),
             strategy.handing(pace),
             strategy.branching and drawing.judging.plain,
@@ -162,6 +166,7 @@ class Client:
             recorder.flight,
             closes=config.lockstep and config.bonus and drawing.judging.rule is Rule.REJECTION,
             most_branches=config.most_branches,
+            shape=SHAPES[config.tree_shape],
         )
         alone = config.fallback == "local"
         model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, self._reducer, drawing)
