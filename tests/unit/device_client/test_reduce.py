@@ -18,9 +18,7 @@ from shared.vlm.port import Vlm
 from shared.vlm.toy import ToyVlm
 from tests.support.chats import known, turns
 from tests.support.models import assert_alike
-from tests.support.system import counted_target
 from tests.support.tiny_qwen import picture, question, tiny_qwen
-from tests.support.toys import Steps
 
 PICTURES = [picture(1, 90, 60), picture(2, 40, 70)]
 
@@ -122,21 +120,24 @@ def turn(vlm: Vlm, *said: str) -> Asked:
 
 
 def test_the_next_turn_sees_no_picture_again_and_reads_what_is_new() -> None:
-    steps = Steps()
-    vlm, reducer = counted_target(steps), Reducer(parse_choice("none"), parse_budget("auto"))
-    first = turn(vlm, "what is it?")
-    before = steps.count
+    taken: list[float] = []  # tokens of each forward
+    vlm, reducer = (
+        ToyVlm(seed=1, token_seconds=1.0, sleep=taken.append),
+        Reducer(parse_choice("none"), parse_budget("auto")),
+    )
+    first, second = turn(vlm, "what is it?"), turn(vlm, "what is it?", "a dog", "where is it?")
+    before, after = len(first.prompt.ids), len(second.prompt.ids)
+    taken.clear()
     decoder, _, _ = reducer.prefill(first)
-    assert steps.count == before + 2  # the picture, the prompt
+    assert taken == [sum(first.prompt.visual_tokens), before]
     reducer.leave(decoder)
     for _ in range(2):
-        next_turn = turn(vlm, "what is it?", "a dog", "where is it?")
-        before = steps.count
-        again, rows, _ = reducer.prefill(next_turn)
-        assert steps.count == before + 1
-        _, expected, _ = Reducer(parse_choice("none"), parse_budget("auto")).prefill(next_turn)
+        taken.clear()
+        again, rows, _ = reducer.prefill(second)
+        assert taken == [after - before]
+        _, expected, _ = Reducer(parse_choice("none"), parse_budget("auto")).prefill(second)
         assert_alike(rows, expected)
-        assert vlm.begin(next_turn.prompt, vlm.see(next_turn.prompt)).common(again) == len(next_turn.prompt.ids)
+        assert (again.prompt_left, again.length) == (0, 0)
 
 
 def test_another_picture_is_seen_anew_and_what_nobody_knows_each_time() -> None:
