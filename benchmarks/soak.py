@@ -13,14 +13,15 @@ import logging
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from statistics import median
 from time import monotonic
 
 import torch
 
-from benchmarks.resident import resident_mib
+from benchmarks.resident import in_use_mib, python_blocks, resident_mib
 from device_client.client import Client
 from shared.demo.pair import draft_folder, target_folder
 from shared.errors import CovspecError
@@ -32,13 +33,38 @@ from tests.support.system import a_picture, alive, asked, device, edge, eventual
 _TOGETHER = 8  # devices
 _LOOKS = 20
 _SIGHTS = 8  # tensors: the pictures kept differ in size
-_GROWTH_MIB = 8.0  # that the second half may lie above the first, which still fills caches
+_GROWTH_MIB = 8.0  # resident, that the second half may lie above the first, which still fills caches
+_SLACK_MIB, _LEFT_BYTES = 1.0, 500  # in use, that the second half may leave, and each of its sessions: gRPC keeps some
+
+
+@dataclass(frozen=True)
+class Held:
+    """What this process holds after so many sessions. `in_use`: MiB of malloc's heap; `blocks`: Python's small ones."""
+
+    sessions: int
+    resident: float
+    in_use: float
+    blocks: int
+    tensors: int
+
+    @classmethod
+    def now(cls, sessions: int) -> Held:
+        """What it holds when nothing waits for the collector."""
+        gc.collect()
+        tensors = sum(torch.is_tensor(thing) for thing in gc.get_objects())
+        return cls(sessions, resident_mib(), in_use_mib(), python_blocks(), tensors)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.sessions:>6} sessions, {self.resident:.1f} MiB resident, "
+            f"{self.in_use:.2f} MiB and {self.blocks} blocks of Python in use, {self.tensors} tensors"
+        )
 
 
 async def soak(wanted: argparse.Namespace) -> int:
     """Run and report; 1 if something grows or is left."""
     load_target, draft = _models(wanted.model)
-    rng, ends, memory, tensors = random.Random(wanted.seed), Counter[str](), [], []
+    rng, ends, looks = random.Random(wanted.seed), Counter[str](), list[Held]()
     before, began = alive(), monotonic()
     options = {"max_sessions": 6, "park_seconds": 0.5, "sight_tokens": 512, "image_cache_mib": 1.0}
     async with edge(load_target, **options) as server, Shim(server.port) as shim:
@@ -47,18 +73,28 @@ async def soak(wanted: argparse.Namespace) -> int:
             left = iter(range(sum(ends.values()), goal))
             await asyncio.gather(*(_ask_on(shim, draft, left, rng, ends) for _ in range(_TOGETHER)))
             await eventually(lambda: (server.sessions, server.places), (0, 0))
-            gc.collect()
-            memory.append(resident_mib())
-            tensors.append(sum(torch.is_tensor(thing) for thing in gc.get_objects()))
-            _say(f"{sum(ends.values()):>6} sessions, {memory[-1]:.1f} MiB resident, {tensors[-1]} tensors")
+            looks.append(Held.now(sum(ends.values())))
+            _say(str(looks[-1]))
     await eventually(alive, before)
-    half = _LOOKS // 2
-    growth = median(memory[half:]) - median(memory[2:half])
     _say(f"{sum(ends.values())} sessions in {monotonic() - began:.0f} s: {dict(ends)}")
-    _say(f"resident: second half {growth:+.1f} MiB above the first")
-    _say(f"live tensors: {tensors[half]} at half, {tensors[-1]} at the end: the edge keeps pictures it has seen")
     _say("no session, place, task, thread or decoder is left")
-    return 1 if growth > _GROWTH_MIB or tensors[-1] > tensors[half] + _SIGHTS or ends["failed"] else 0
+    return 1 if _grows(looks) or ends["failed"] else 0
+
+
+def _grows(looks: Sequence[Held]) -> bool:
+    """Whether the second half holds more than the first left. Says how much."""
+    half, last = looks[len(looks) // 2 - 1], looks[-1]
+    resident = median(look.resident for look in looks[len(looks) // 2 :])
+    resident -= median(look.resident for look in looks[2 : len(looks) // 2])
+    sessions, in_use = last.sessions - half.sessions, last.in_use - half.in_use
+    _say(f"resident: second half {resident:+.1f} MiB above the first")
+    _say(
+        f"in use: {sessions} sessions of the second half have left {in_use * 2**20 / sessions:.0f} bytes and"
+        f" {(last.blocks - half.blocks) / sessions:.1f} blocks of Python each"
+    )
+    _say(f"live tensors: {half.tensors} at half, {last.tensors} at the end: the edge keeps pictures it has seen")
+    leaks = in_use > _SLACK_MIB + sessions * _LEFT_BYTES / 2**20
+    return leaks or resident > _GROWTH_MIB or last.tensors > half.tensors + _SIGHTS
 
 
 async def _ask_on(shim: Shim, draft: Vlm, left: Iterator[int], rng: random.Random, ends: Counter[str]) -> None:

@@ -30,7 +30,7 @@ from edge_server.server import EdgeServer
 from shared.speculation.request import SamplingWish
 from shared.vlm.toy import ToyVlm
 
-VERBS = ((), ("ask",), ("chat",), ("doctor",), ("serve",))
+VERBS = ((), ("ask",), ("chat",), ("doctor",), ("bench",), ("serve",), ("see",))
 RUNS, WARM_UP, QUESTIONS = 5, 5, 60
 PROMPT = "what is it?"
 

@@ -30,9 +30,9 @@ OWN = (
     ("The emulated link: wifi, 5g, 4g or far.", {"LINK_PROFILE": "4g", "LINK_PORT": "50052"}),
     ("", {"LINK_REACH": "edge:50051"}),
     (
-        "What the images are built with: torch's CPU build, or https://pypi.org/simple for CUDA; packages for"
-        " --quantization.",
-        {"TORCH_INDEX": "https://download.pytorch.org/whl/cpu", "EXTRA_PACKAGES": ""},
+        "What the images are built with: the index that torch comes from (empty: pip's usual one, with CUDA; PyTorch's"
+        " own for CPUs makes them a tenth as large); packages for --quantization.",
+        {"TORCH_INDEX": "", "EXTRA_PACKAGES": ""},
     ),
     ("Versions of what watches.", {"PROMETHEUS_VERSION": "v3.5.0", "GRAFANA_VERSION": "12.1.0"}),
     ("Models: a token for those that ask for one; 1: nothing but the cache.", {"HF_TOKEN": "", "HF_HUB_OFFLINE": "0"}),

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from device_client.bench.config import BenchOptions
 from device_client.config import STDIN, DeviceConfig, PictureOptions, SamplingOptions, ShowOptions
 from device_client.endpoint.config import EndpointConfig
 from device_client.presets import PRESETS
@@ -55,15 +56,12 @@ def ask(
     trace
         File for a timeline of both ends, to open in Perfetto or chrome://tracing.
     """
-    if not image_and_prompt or not image_and_prompt[-1].strip():
-        raise InvalidValue("PROMPT", "", "say what you want to know: device-client ask IMAGE... PROMPT")
-    if len(image_and_prompt) == 1 and Path(image_and_prompt[0]).is_file():
-        raise InvalidValue("PROMPT", image_and_prompt[0], "is a file; the question comes after the pictures")
+    prompt = _question(image_and_prompt)
     from device_client.ask import Sources, Wanted, answer_on  # heavy: torch, transformers, grpc
     from device_client.show import Screen
 
     sources = Sources(image_and_prompt[:-1], pictures)
-    wanted = Wanted(sources, image_and_prompt[-1], sampling.wish(), show.verbose, trace)
+    wanted = Wanted(sources, prompt, sampling.wish(), show.verbose, trace)
     return answer_on(wanted, config, Screen(show.color, as_json=json))
 
 
@@ -110,6 +108,35 @@ def doctor(
     from device_client.show import Screen
 
     return examine(config, Screen(color, as_json=False))
+
+
+@app.command
+def bench(
+    *image_and_prompt: Annotated[str, Parameter(name="[IMAGE... PROMPT]", negative=())],
+    options: BenchOptions = BenchOptions(),  # noqa: B008 - frozen
+    pictures: PictureOptions = PictureOptions(),  # noqa: B008 - frozen
+    json: Flag = False,
+    config: DeviceConfig = DeviceConfig(),  # noqa: B008 - frozen
+    sampling: SamplingOptions = SamplingOptions(),  # noqa: B008 - frozen
+) -> int:
+    """Measure what drafting brings here: each question is asked with it and without, over your link to your edge.
+
+    Parameters
+    ----------
+    image_and_prompt
+        Pictures and a question of your own, as for `ask`; without them the packaged samples are asked about.
+    json
+        Print one JSON object, with the figures of each answer, instead of lines.
+    """
+    prompt = _question(image_and_prompt) if image_and_prompt else None
+    from json import dumps
+
+    from device_client.ask import Sources  # heavy, as above
+    from device_client.bench.measure import compare_on
+
+    found = compare_on(prompt, Sources(image_and_prompt[:-1], pictures), sampling.wish(), options, config)
+    print(dumps(found.as_json()) if json else "\n".join(found.lines()))  # noqa: T201
+    return 0
 
 
 @app.command
@@ -160,6 +187,15 @@ def see(
         written = f"; {out} shows which" if out is not None else ""
         print(f"{len(seen.kept)} of {len(seen.boxes)} visual tokens enter the draft{written}")  # noqa: T201
     return 0
+
+
+def _question(image_and_prompt: tuple[str, ...]) -> str:
+    """What is asked, behind the pictures. Raises InvalidValue."""
+    if not image_and_prompt or not image_and_prompt[-1].strip():
+        raise InvalidValue("PROMPT", "", "say what you want to know: device-client ask IMAGE... PROMPT")
+    if len(image_and_prompt) == 1 and Path(image_and_prompt[0]).is_file():
+        raise InvalidValue("PROMPT", image_and_prompt[0], "is a file; the question comes after the pictures")
+    return image_and_prompt[-1]
 
 
 def main() -> None:

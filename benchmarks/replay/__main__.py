@@ -22,6 +22,7 @@ from benchmarks.replay.play import Load, Round, play
 from benchmarks.replay.recording import BLOCK, Found, Wanted, record
 from benchmarks.replay.script import Recording
 from deploy.processes import edge_process
+from device_client.config import DeviceConfig
 from shared.speculation.messages import Pace
 
 
@@ -44,7 +45,18 @@ def _rounds(wanted: argparse.Namespace, cores: Cores, proposals: bool, recording
     """One round for each number of devices, all at one edge; how many answers differ."""
     manner = Manner(wanted.window, Pace(wanted.pace), None if wanted.draft_ms is None else wanted.draft_ms / 1e3)
     most, flag = max(wanted.devices), "--proposals" if proposals else "--no-proposals"
-    options = ("--model", wanted.model, "--dtype", wanted.dtype, "--threads", "1", "--max-batch", str(most))
+    options = (
+        "--model",
+        wanted.model,
+        "--dtype",
+        wanted.dtype,
+        "--threads",
+        "1",
+        "--max-batch",
+        str(most),
+        "--reuse-mib",
+        "0",
+    )
     _say(f"\n{flag[2:]}\n{Round.HEADLINE}")
     alone: Round | None = None
     differing = 0
@@ -70,7 +82,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--answers", type=int, default=16, help="of each device")
     parser.add_argument("--tokens", type=int, default=128, help="of an answer, at most")
     parser.add_argument("--whole", action="store_true", help="answers of exactly so many tokens: go on after the end")
-    parser.add_argument("--window", type=int, default=8)
+    parser.add_argument("--window", type=int, default=DeviceConfig.window)
     parser.add_argument("--pace", default="eager", choices=[pace.value for pace in Pace])
     parser.add_argument("--draft-ms", type=float, help="of a drafted token, instead of what was recorded")
     parser.add_argument("--cores", help="core of the edge and core of the devices, such as 0,1")

@@ -38,7 +38,8 @@ from shared.vlm.single import prefill
 class Way:
     """How to ask: which edge, with which draft, drafting or not.
 
-    `shadow`: what it computes and says nothing of: "", "look" (at the picture), or "draft" (a token behind each).
+    `shadow`: what it computes and says nothing of: "", "start" (all that comes before the first token of the answer),
+    or "draft" (that, and then a token behind each).
     """
 
     edge: str
@@ -74,7 +75,7 @@ async def _ask(client: Client, question: Question, way: Way, draft: Vlm) -> dict
     heard = Heard()
     async with AsyncExitStack() as stack:
         if way.shadow:
-            following = follow(client, draft, question, heard, drafting=way.shadow == "draft")
+            following = follow(client, draft, question, heard, ahead=way.window, behind=way.shadow == "draft")
             await stack.enter_async_context(beside(following))
         async for piece in answer.pieces():
             heard.add(piece.ids)
@@ -95,13 +96,22 @@ class Heard:
         self.grown.set()
 
 
-async def follow(client: Client, draft: Vlm, question: Question, heard: Heard, *, drafting: bool) -> None:
-    """The draft looks at the picture, and drafts a token behind each that comes, on its own thread. Nobody hears."""
+async def follow(
+    client: Client, draft: Vlm, question: Question, heard: Heard, *, behind: bool, ahead: int = DeviceConfig.window
+) -> None:
+    """Compute on the draft's own thread what a drafting device would, and say nothing.
+
+    It looks at the picture and drafts until the first token comes, at most `ahead`; then, if `behind`, a token behind
+    each.
+    """
     run = partial(asyncio.get_running_loop().run_in_executor, client.thread)
     drafter = await run(Drafter, draft, question.messages, question.images)
     parameters = resolve(question.sampling, draft.info.defaults, drafter.room, seed=0)
     await run(partial(drafter.follow, parameters, CommonIds.below(draft.info.rows), draft.info.placeholder_ids))
-    while drafting:
+    path: list[int] = []
+    while not heard.ids and len(path) < ahead:
+        path.append(await run(drafter.next, path))
+    while behind:
         heard.grown.clear()
         await run(drafter.next, list(heard.ids))
         await heard.grown.wait()

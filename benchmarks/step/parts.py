@@ -102,12 +102,13 @@ def _stages(model: str, block: int) -> Iterator[tuple[str, float]]:
         begin, cached = perf_counter(), session.cached
         (rows,) = vlm.step([work.block])
         marks.append(perf_counter())
-        batch.saw(plan, perf_counter() - begin, cached)
+        took = perf_counter() - begin
+        commit = session.done(work, rows, 0.0)
         marks.append(perf_counter())
-        session.done(work, rows, 0.0)
+        batch.saw(plan, took, cached, {session: commit.accepted[0]} if commit is not None else {})
         marks.append(perf_counter())
         length = offers.length
-        names = ("hear the propose", "choose the work (cost rule, take)", "the forward", "learn its cost", "commit")
+        names = ("hear the propose", "choose the work (cost rule, take)", "the forward", "commit", "learn its cost")
         for name, earlier, later in zip(names, marks[:-1], marks[1:], strict=True):
             spent.setdefault(name, []).append(later - earlier)
     for name, seconds in spent.items():

@@ -120,7 +120,7 @@ async def _together(
     heard = Heard()
     async with AsyncExitStack() as stack:
         if shadow:
-            await stack.enter_async_context(beside(follow(client, client.vlm, question, heard, drafting=True)))
+            await stack.enter_async_context(beside(follow(client, client.vlm, question, heard, behind=True)))
         async for piece in answer.pieces():
             coming.heard(len(piece.ids))
             heard.add(piece.ids)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from benchmarks.virtual.clock import Clock
 from edge_server.engine.cost import Experience, Load, StepTime, Survival, admit
-from edge_server.engine.offers import TIMED_EVERY
+from edge_server.engine.offers import TIMED_EVERY, timed
 from shared.speculation.edge import EdgeConversation, Pending, Rules
 from shared.speculation.messages import Commit, Pace, Propose, Timings, Yield, agreement
 
@@ -114,7 +114,7 @@ class VirtualEdge:
         if pending.ids:
             self._survival.saw(len(pending.ids), stood)
         timings = None
-        if self.steps % self._manner.timed_every == 0:
+        if timed(self.steps, self._manner.timed_every):
             timings = Timings(round(1e6 * seconds), round(1e6 * (self._clock.now - heard_at)))
         ids = self._truth[pending.start : pending.start + stood + 1]
         commit = self._conversation.commit(pending, ids, timings, self._admitted())

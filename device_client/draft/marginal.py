@@ -6,61 +6,43 @@ stream. Nothing is fitted to a model or a link.
 
 Eager edge: it goes on without us, so a token counts only where it overtakes the edge. After a correction the edge is a
 round trip ahead, and the device gains (beat - draft) on it with each token.
-Thrifty edge: it waits for us, so the classical rule holds: on while chance / expected tokens > added / whole time
-(notes of the field call it the marginal rule of speculative decoding; the optimum of a ratio of sums).
+Thrifty edge: it waits for us, and `rounds` says how long a round is worth while.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
-from device_client.draft.policy import WORDS_A_STEP, Handing, Lesson, Move, View, handed, in_the_way
+from device_client.draft.policy import Handing, Lesson, Move, View, handed, in_the_way
+from device_client.draft.prices import PRICES, Prices
+from device_client.draft.rounds import Rounds
 
 PROBE_AFTER = 32  # commits without a draft, after which one path is drafted all the same; doubles to
 PROBE_AT_MOST = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """What is dear. `device`: seconds of answer that a second of drafting must bring. `wasted`: what a proposal costs
-    that does not stand, in beats. `word`: seconds that a message costs the edge; `words`: most messages in a step.
-    """
-
-    device: float = 0.0
-    wasted: float = 0.0
-    word: float = 0.0005
-    words: int = WORDS_A_STEP
-
-
-PRICES = {
-    "speed": Prices(),
-    "battery": Prices(device=0.5),
-    "data": Prices(wasted=0.05, word=0.005, words=2),
-    "cost": Prices(wasted=1.0),
-}
-
-
 class Marginal:
     """As the module says."""
 
-    def __init__(self, prices: Prices = Prices()) -> None:
+    def __init__(self, prices: Prices = PRICES["speed"]) -> None:
         self._prices = prices
+        self._rounds = Rounds(prices)
         self._undrafted = 0  # commits since a path was drafted last
         self._probe_after = PROBE_AFTER
         self._probing = False
 
     def propose(self, view: View) -> Move:
         """As the port says. QUIET if not even a whole path would be worth it."""
+        if view.handing is not Handing.STREAM:
+            return self._held(view)
         if view.times.known is None:
             return handed(view, more=True, words=self._prices.words)
-        if view.handing is Handing.STREAM:
-            return self._streamed(view)
-        return self._held(view)
+        return self._streamed(view)
 
     def learn(self, lesson: Lesson) -> None:
         """Count what was not drafted for the next probe."""
         self._probing = False
+        self._rounds.learn(lesson)
         if lesson.decided:
             self._undrafted = 0
         else:
@@ -100,26 +82,11 @@ class Marginal:
         return best
 
     def _held(self, view: View) -> Move:
-        """On while the chance of the next token, of the tokens expected, exceeds its share of the round's time."""
-        known = view.times.known
-        assert known is not None
-        draft, _, round_trip = known
-        step = view.times.step or 0.0
-        expected, chance = 1.0, math.prod(view.chances[: view.sent])
-        for each in view.chances[view.sent :]:
-            chance *= each
-            expected += chance
-        chance *= view.typical
-        waiting = view.sent > 0 and view.handing is Handing.HOLD
-        free = waiting and view.now - view.said_at + draft < step  # the edge is busy: time is not lost
-        whole = view.unsent * draft + round_trip + step
-        price = self._prices.device * draft + self._prices.wasted * (1 - chance) * step
-        worth = chance * step > price if free else chance * whole > expected * (draft + price)
-        if not view.path and not worth and self._due_for_a_probe():
-            self._probing = True
-        if not view.path and view.room > 0 and not (worth or self._probing):
-            return Move.QUIET
-        return handed(view, more=worth or (self._probing and not view.path), words=self._prices.words)
+        move = self._rounds.propose(view)
+        if move is not Move.QUIET:
+            return move
+        self._probing = self._probing or self._due_for_a_probe()
+        return Move.DRAFT if self._probing else move
 
     def _due_for_a_probe(self) -> bool:
         if self._undrafted < self._probe_after:

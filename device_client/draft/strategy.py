@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from device_client.draft.marginal import PRICES, Marginal
+from device_client.draft.marginal import Marginal
 from device_client.draft.names import PolicyName, Preference
 from device_client.draft.policy import Handing, Policy
+from device_client.draft.prices import PRICES
 from device_client.draft.stopping import Confidence, EntropyBound, EntropyDepth, Fixed, MovingAverage, Unsure
 from shared.speculation.messages import Pace
 

@@ -7,9 +7,9 @@ proposals are looked at only as far as the cost rule allows. It runs on the engi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from edge_server.engine.cost import MOST_HARM, Experience, Load, StepTime, admit, probe_interval
+from edge_server.engine.cost import MOST_HARM, Experience, Load, StepTime, admit, lead_after, probe_interval
 from edge_server.engine.events import Foretold, Seen
 from edge_server.engine.plan import Look, Plan
 from edge_server.engine.session import Session, Verdict, Work
@@ -62,7 +62,7 @@ class Batch:
         first = next((session for session in ready if session.begun and session.prefilling), None)
         if first is not None:
             if look not in (Look.OFF, Look.WARM_UP):
-                self._judge_one(first, [], Load(1, 1, first.cached))
+                self._judge_one(first, {}, Load(1, 1, first.cached))
             chosen.append((first, first.work(self._batching.prefill_chunk, self._early(first))))
         queued = len(ready) - len(chosen)
         following = self._following(chosen, followers[: self._batching.max_batch - len(running)])
@@ -73,9 +73,13 @@ class Batch:
         """Seconds that a step of this session alone will take, without proposals; 0 while nothing was seen."""
         return self._time.seconds(Load(1, 1, session.cached))
 
-    def saw(self, plan: Plan, seconds: float, cached: int) -> Seen:
-        """A step took so long, with so many tokens in its caches. Steps with a prompt in them say little of others."""
+    def saw(self, plan: Plan, seconds: float, cached: int, stood: Mapping[Session, int]) -> Seen:
+        """A step took so long, with so many tokens in its caches, and so many proposals of each session stood in it.
+
+        Steps with a prompt in them say little of the time of others.
+        """
         works = plan.works
+        self._lead(plan, cached, stood)
         load = None
         if all(work.block.prompt == 0 for work in works):
             load = Load(sum(len(work.block.ids) for work in works), len(works), cached)
@@ -85,6 +89,17 @@ class Batch:
         if load is not None:
             self._time.saw(load, seconds)
         return Seen(self._steps, plan, seconds, foretold, cached)
+
+    def _lead(self, plan: Plan, cached: int, stood: Mapping[Session, int]) -> None:
+        """What the step's proposals brought each session, and what those of all took from it."""
+        looked_at = sum(len(work.offer.pending.ids) for work in plan.works if work.offer is not None)
+        base = Load(len(plan.chosen), len(plan.chosen), cached)
+        alone = self._time.seconds(base)
+        if not self._batching.proposals or alone <= 0:
+            return
+        stretch = self._time.seconds(replace(base, tokens=base.tokens + looked_at)) / alone
+        for session, accepted in stood.items():
+            session.lead = lead_after(session.lead, accepted, stretch)
 
     def _early(self, session: Session) -> int:
         """How many proposals are looked at behind the end of a prompt: the first token is not to come later for them.
@@ -130,9 +145,10 @@ class Batch:
         paths = [session.survival.paths(count) for session, count in zip(running, pending, strict=True)]
         floored = [i for i, session in enumerate(running) if pending[i] or session.request.pace is not Pace.AUTO]
         if running:
-            self._judge(running, {i: paths[i] for i in floored}, base)
+            self._judge(running, {running[i]: paths[i] for i in floored}, base)
         admitted = [0] * len(running)
-        for i, count in zip(floored, admit([paths[i] for i in floored], base, self._time), strict=True):
+        leads = [running[i].lead for i in floored]
+        for i, count in zip(floored, admit([paths[i] for i in floored], base, self._time, leads), strict=True):
             admitted[i] = count
         unseen = [i for i, count in enumerate(pending) if count and not admitted[i]]
         if unseen and self._steps - self._probed >= probe_interval(base, self._time):
@@ -141,15 +157,16 @@ class Batch:
             return Look.PROBE, admitted
         return Look.RULE, admitted
 
-    def _judge(self, running: Sequence[Session], paths: Mapping[int, Sequence[float]], base: Load) -> None:
+    def _judge(self, running: Sequence[Session], paths: Mapping[Session, Sequence[float]], base: Load) -> None:
         """Say to the session that was told longest ago how many proposals a step like this would look at, of a window.
 
         Only to one in each step: it costs as much as the choice itself. Chances and costs change over many steps.
         """
-        place = min(range(len(running)), key=lambda i: running[i].verdict.step)
-        self._judge_one(running[place], [path for i, path in paths.items() if i != place], base)
+        told = min(running, key=lambda session: session.verdict.step)
+        self._judge_one(told, {session: path for session, path in paths.items() if session is not told}, base)
 
-    def _judge_one(self, session: Session, others: Sequence[Sequence[float]], base: Load) -> None:
+    def _judge_one(self, session: Session, others: Mapping[Session, Sequence[float]], base: Load) -> None:
         """How many proposals of a whole window of `session` a step with this load and these others would look at."""
         whole = session.survival.paths(session.offers.most)
-        session.verdict = Verdict(admit([whole, *others], base, self._time)[0], self._steps)
+        leads = [each.lead for each in (session, *others)]
+        session.verdict = Verdict(admit([whole, *others.values()], base, self._time, leads)[0], self._steps)

@@ -1,7 +1,8 @@
 """What a proposal may cost: how long a step will take, how likely a proposal stands, and which ones a step looks at.
 
-Guarantees (as far as the estimates hold): a step's tokens per second do not fall by what is admitted, and nobody in the
-step is slower than without proposals. All estimates come from the engine's own steps; a device's word is not used.
+Guarantees (as far as the estimates hold): a step's tokens per second do not fall by what is admitted, and nobody's
+text is behind where it would be without proposals. All estimates come from the engine's own steps; a device's word is
+not used.
 It does not know models, threads or the wire; times are seconds.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 MOST_HARM = 1.02  # a step may take this much longer than without proposals even if a session gains nothing
 # A proposal less likely to stand is not worth the word that brings it: to hear one costs the edge about 0.2 ms.
 LEAST_CHANCE = 0.05
+MOST_LEAD = 4.0  # tokens; who got more at once still waits no longer than this many steps for others
 PROBE_SHARE = 0.01  # of all time may go to looking at proposals that are not worth it
 _MEMORY = 0.99  # discount of older steps: about the last hundred count
 _PRIOR_WEIGHT = 4.0  # reached proposals that the experience of all sessions counts for
@@ -108,18 +111,31 @@ class Survival:
         return chances
 
 
-def admit(paths: Sequence[Sequence[float]], base: Load, time: StepTime) -> list[int]:
+def lead_after(lead: float, accepted: int, stretch: float) -> float:
+    """How many tokens a session is ahead of itself without proposals, after a step that `accepted` so many of its own.
+
+    `stretch`: how many times as long as without proposals the step took: so many tokens it would have said meanwhile.
+    Below zero it is behind: what it lends to others is what it has won, and not its luck alone.
+    """
+    return max(-MOST_LEAD, min(MOST_LEAD, lead + 1 + accepted - stretch))
+
+
+def admit(
+    paths: Sequence[Sequence[float]], base: Load, time: StepTime, leads: Sequence[float] | None = None
+) -> list[int]:
     """How many proposals of each session a step looks at. paths[i]: chances of session i's pending proposals.
 
     `base`: the load of the step without proposals, one new token a session; it may have more sessions, whose steps may
-    become longer. Proposals enter by falling chance while
+    become longer. `leads`: of each session, None for no lead. Proposals enter by falling chance while
     gain: chance / tokens expected so far > added time / time so far, and chance >= LEAST_CHANCE. Of the sets on that
-    way the largest is taken that has no harm: time / time without <= 1.02, or <= what the session that gains least
-    gains. (To stop at the first set with harm would admit nothing for two equal sessions: the first proposal of one
-    slows the other.)
+    way the largest is taken that has no harm: time / time without <= 1.02, or <= for every session the tokens that it
+    is to get and its lead. (To stop at the first set with harm would admit nothing for two equal sessions: the first
+    proposal of one slows the other. Without leads, one session whose proposals are on their way would deny all others
+    theirs.)
     """
     admitted, harmless = [0] * len(paths), [0] * len(paths)
     expected = [1.0] * len(paths)  # tokens that the step brings each session
+    spare = [0.0] * len(paths) if leads is None else [max(0.0, lead) for lead in leads]
     total = float(base.sessions)
     alone = now = time.seconds(base)
     if now <= 0:
@@ -135,7 +151,7 @@ def admit(paths: Sequence[Sequence[float]], base: Load, time: StepTime) -> list[
         expected[i] += chance
         total += chance
         now = then
-        if now / alone <= MOST_HARM or now / alone <= min(expected):
+        if now / alone <= max(MOST_HARM, min(map(add, expected, spare))):
             harmless = list(admitted)
     return harmless
 

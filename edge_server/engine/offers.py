@@ -18,6 +18,11 @@ from shared.speculation.residual import Rejected
 TIMED_EVERY = 4  # commits: times change slowly, and on each commit they would be a third of its bytes
 
 
+def timed(number: int, every: int = TIMED_EVERY) -> bool:
+    """Whether commit `number` of an answer, from 0, tells times: each fourth; and 1, for 0 tells of the prompt."""
+    return number == 1 or number % every == 0
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What a step verifies, the text before it, and when the newest of its proposals was heard (seconds).
@@ -115,7 +120,7 @@ class Offers:
         """Add what the step on `offer` brought. `admitted`: how many proposals a step will look at."""
         with self._lock:
             timings = None
-            if self._commits % TIMED_EVERY == 0:
+            if timed(self._commits):
                 timings = Timings(_microseconds(step_seconds), _microseconds(self._clock() - offer.heard_at))
             self._commits += 1
             return self._conversation.commit(offer.pending, ids, timings, admitted, log_probabilities)

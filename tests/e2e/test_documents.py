@@ -23,7 +23,9 @@ from tests.support.documents import Step, steps
 ROOT = Path(__file__).parents[2]
 DEMO = "python -m deploy.demo"  # what make's targets of these names run, in an environment of their own
 MADE = {"make demo": DEMO, "make serve": f"{DEMO} --serve"}
-DOCUMENTS = sorted(path for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")) if any(steps(path)))
+DOCUMENTS = sorted(
+    path for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")) if any(steps(path))
+)
 APPS: dict[str, App] = {"device-client": device.app, "edge-server": edge.app}
 
 

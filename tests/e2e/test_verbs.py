@@ -140,6 +140,19 @@ def test_a_doctor_finds_what_is_not(edge: EdgeProcess, address: str, draft: str,
     assert b"Traceback" not in done.stderr
 
 
+def test_a_bench_prints_lines_or_one_object(edge: EdgeProcess) -> None:
+    picture, _ = samples()[0]
+    asked = ("--pairs", "2", "--max-tokens", "20", "--ignore-eos", *options(edge))
+    lines = run("bench", *asked)
+    assert lines.returncode == 0, lines.stderr
+    for words in (b"2 pairs", b"tokens/s after the first 8", b"first token, ms", b"a step", b"stood"):
+        assert words in lines.stdout, lines.stdout
+    assert b"pair 2 of 2" in lines.stderr
+    told = json.loads(run("bench", str(picture), "what is it?", "--json", *asked).stdout)
+    assert [pair["same"] for pair in told["pairs"]] == [True, True]
+    assert told["tokens_per_second"]["pairs"] == 2
+
+
 @contextmanager
 def served(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
     """`device-client serve` on a free port: the process, its address, and what it has said."""
@@ -226,7 +239,7 @@ def test_a_port_that_is_taken_is_said(edge: EdgeProcess) -> None:
 
 
 def test_the_help_of_no_verb_needs_a_heavy_library() -> None:
-    for verb in ("ask", "chat", "doctor", "serve"):
+    for verb in ("ask", "chat", "doctor", "bench", "serve", "see"):
         code = f"import sys, runpy; sys.argv = ['device_client', '{verb}', '--help']\ntry:\n    runpy.run_module("
         code += "'device_client', run_name='__main__')\nexcept SystemExit:\n    heavy = {'torch', 'grpc', 'starlette', "
         code += "'uvicorn', 'PIL', 'transformers', 'prompt_toolkit'} & set(sys.modules)\n    assert not heavy, heavy"

@@ -9,8 +9,9 @@ from functools import partial
 
 import pytest
 
-from device_client.draft.marginal import PRICES, Marginal
+from device_client.draft.marginal import Marginal
 from device_client.draft.policy import Policy
+from device_client.draft.prices import PRICES
 from device_client.draft.stopping import Confidence, EntropyBound, EntropyDepth, Fixed, MovingAverage
 from shared.speculation.messages import Pace
 from tests.support.hostile_link import Setting

@@ -66,7 +66,8 @@ def step(
     cached = sum(each.cached for each, _ in plan.chosen)
     rows = vlm.step([work.block for work in plan.works])
     load = Load(sum(work.block.prompt + len(work.block.ids) for work in plan.works), len(plan.works), cached)
-    for (each, work), logits in zip(plan.chosen, rows, strict=True):
-        each.done(work, logits, seconds(load))
-    batch.saw(plan, seconds(load), cached)
+    commits = {
+        each: each.done(work, logits, seconds(load)) for (each, work), logits in zip(plan.chosen, rows, strict=True)
+    }
+    batch.saw(plan, seconds(load), cached, {each: commit.accepted[0] for each, commit in commits.items() if commit})
     return plan

@@ -82,6 +82,14 @@ def test_branches_that_foresee_corrections_are_faster_and_those_that_do_not_cost
         assert branched > least * plain
 
 
+@pytest.mark.parametrize(("draft", "round_trip"), [(30, 5), (30, 200), (1, 20), (12, 60)])
+def test_where_the_edge_waits_marginal_is_as_good_as_the_best_window(draft: float, round_trip: float) -> None:
+    manner, costs = Manner(pace=Pace.THRIFTY), Cell(40, draft, round_trip, 100).costs(ride=0.1)
+    answers = [trace(seed, 0.85, 60) for seed in range(4)]
+    best = max(ratio(at_window(answers, costs, window, manner)) for window in (1, 2, 3, 5, 8, 16))
+    assert ratio(played(answers, costs, Strategy(branching=False), manner)) > 0.95 * best
+
+
 def test_a_cell_says_what_each_policy_brings() -> None:
     outcome = measured(Cell(190, 55, 60, 100), [trace(seed, 0.85) for seed in range(3)], Manner(), ride=0.1)
     assert outcome.policies["marginal"] > 0.95 * outcome.best_fixed > 0.95

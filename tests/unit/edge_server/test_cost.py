@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_server.engine.cost import MOST_HARM, Experience, Load, StepTime, Survival, admit, probe_interval
+from edge_server.engine.cost import (
+    MOST_HARM,
+    MOST_LEAD,
+    Experience,
+    Load,
+    StepTime,
+    Survival,
+    admit,
+    lead_after,
+    probe_interval,
+)
 
 
 def fitted(fixed: float, token: float, cached: float = 0.0, noise: float = 0.0) -> StepTime:
@@ -84,17 +94,56 @@ def test_a_session_without_proposals_is_not_made_slower() -> None:
     assert admit([path, []], Load(2, 2, 100), fitted(0.05, 0.0001)) == [4, 0]
 
 
+def test_who_is_ahead_lets_the_others_have_theirs() -> None:
+    path, base, time = [0.9**k for k in range(1, 5)], Load(2, 2, 100), fitted(0.05, 0.002)
+    assert admit([path, []], base, time, [0.0, 1.0]) == [4, 0]
+    assert admit([path, []], base, time, [0.0, 0.01]) == [0, 0]
+    assert admit([path, []], base, time, [5.0, -1.0]) == [0, 0]
+
+
+def test_a_lead_is_what_was_won_less_what_it_cost() -> None:
+    assert lead_after(0.0, accepted=2, stretch=1.5) == 1.5
+    assert lead_after(1.5, accepted=0, stretch=2.0) == 0.5
+    assert lead_after(-1.0, accepted=1, stretch=1.0) == 0.0
+    assert lead_after(0.0, accepted=9, stretch=1.0) == MOST_LEAD
+    assert lead_after(0.0, accepted=0, stretch=90.0) == -MOST_LEAD
+
+
+@pytest.mark.parametrize("dear", [0.0005, 0.003, 0.02])
+@pytest.mark.parametrize("seed", range(5))
+def test_nobody_s_text_falls_behind_itself_without_proposals(seed: int, dear: float) -> None:
+    """Sessions of all kinds, and proposals that are there in some steps only: counted in tokens that stood."""
+    rng, time = random.Random(seed), fitted(0.05, dear)
+    likely = [0.0, 0.2, 0.5, 0.7, 0.9, 0.97]
+    said, alone, leads = [0.0] * 6, [0.0] * 6, [0.0] * 6
+    base = Load(6, 6, 100)
+    for _ in range(2000):
+        paths = [[chance**depth for depth in range(1, rng.choice((1, 5, 9)))] for chance in likely]
+        admitted = admit(paths, base, time, leads)
+        stretch = time.seconds(Load(6 + sum(admitted), 6, 100)) / time.seconds(base)
+        for i, count in enumerate(admitted):
+            accepted = next((depth for depth in range(count) if rng.random() >= likely[i]), count)
+            leads[i] = lead_after(leads[i], accepted, stretch)
+            said[i] += 1 + accepted
+            alone[i] += stretch
+    assert all(tokens >= 0.98 * floor - 2 * MOST_LEAD for tokens, floor in zip(said, alone, strict=True))
+
+
 @settings(deadline=None)  # a busy machine is no error
-@given(st.lists(chances, min_size=1, max_size=4), costs)
-def test_what_is_admitted_gains_and_harms_nobody(paths: list[list[float]], cost: tuple[float, float]) -> None:
+@given(st.lists(st.tuples(chances, st.floats(-4, 4)), min_size=1, max_size=4), costs)
+def test_what_is_admitted_gains_and_harms_nobody(
+    sessions: list[tuple[list[float], float]], cost: tuple[float, float]
+) -> None:
     time = fitted(*cost)
+    paths, leads = [path for path, _ in sessions], [lead for _, lead in sessions]
     base = Load(len(paths), len(paths), 500)
-    admitted = admit(paths, base, time)
+    admitted = admit(paths, base, time, leads)
     expected = [1 + sum(path[:count]) for path, count in zip(paths, admitted, strict=True)]
     alone, now = time.seconds(base), time.seconds(Load(base.tokens + sum(admitted), base.sessions, base.cached))
     assert all(count <= len(path) for path, count in zip(paths, admitted, strict=True))
     assert sum(expected) / now >= len(paths) / alone * (1 - 1e-9)
-    assert now / alone <= max(MOST_HARM, min(expected)) * (1 + 1e-9)
+    most = min(tokens + max(0.0, lead) for tokens, lead in zip(expected, leads, strict=True))
+    assert now / alone <= max(MOST_HARM, most) * (1 + 1e-9)
 
 
 def test_probes_cost_at_most_a_hundredth_of_the_time() -> None:

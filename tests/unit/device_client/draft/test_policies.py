@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from device_client.draft.marginal import PRICES, PROBE_AFTER, Marginal
+from device_client.draft.marginal import PROBE_AFTER, Marginal
 from device_client.draft.policy import Handing, Lesson, Move, Times, View
+from device_client.draft.prices import PRICES
 from device_client.draft.stopping import Confidence, EntropyBound, EntropyDepth, Fixed, MovingAverage
 from shared.speculation.coupled import Choice
 
@@ -134,9 +135,3 @@ def test_where_the_edge_waits_the_first_token_is_worth_more_than_a_late_one() ->
     assert Marginal().propose(held) is Move.DRAFT
     doubtful = replace(view(*[(UNSURE, 0.5)] * 5), handing=Handing.HOLD, sent=0)
     assert Marginal().propose(doubtful) is Move.SEND
-
-
-def test_where_the_edge_waits_time_is_free_while_it_works() -> None:
-    busy = replace(view(*[GOOD] * 3), handing=Handing.HOLD, said_at=9.99)
-    assert Marginal().propose(busy) is Move.DRAFT
-    assert Marginal().propose(replace(busy, path=[UNSURE] * 9, chances=[0.5] * 9, sent=9, said_at=9.0)) is Move.WAIT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from benchmarks.speed.pairs import in_turn, of_pairs
+from device_client.bench.pairs import in_turn, of_pairs
 
 
 def test_each_way_comes_first_equally_often_and_neighbours_are_alike() -> None:
