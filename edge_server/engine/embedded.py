@@ -55,6 +55,7 @@ class EmbeddedEngine:
     ) -> None:
         self.paces = (Pace.EAGER, Pace.THRIFTY, Pace.AUTO) if batching.proposals else (Pace.EAGER,)
         self.rules = (Rule.COUPLED, Rule.REJECTION) if batching.proposals else (Rule.COUPLED,)
+        self.trees = batching.proposals
         self._load = load
         self._batch = Batch(batching)
         self._sights = Sights(batching.sight_tokens)

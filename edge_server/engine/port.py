@@ -99,5 +99,9 @@ class TargetEngine(Protocol):
     def rules(self) -> tuple[Rule, ...]:
         """Rules on offer, the default one first."""
 
+    @property
+    def trees(self) -> bool:
+        """Whether proposals may be trees."""
+
     async def open(self, request: Request, offers: Offers) -> Answer:
         """Begin an answer. Raises InvalidValue, PromptTooLong, EngineFailure."""
