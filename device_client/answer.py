@@ -10,6 +10,7 @@ import enum
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from time import monotonic
 
 from PIL import Image
@@ -25,7 +26,7 @@ from shared.errors import OutOfStep, Unsupported
 from shared.logs import facts
 from shared.speculation.ending import TextStream
 from shared.speculation.messages import Commit, Finished, FinishReason, ResidualRow
-from shared.speculation.request import Message, SamplingParameters, SamplingWish
+from shared.speculation.request import ImageReference, Message, SamplingParameters, SamplingWish
 from shared.speculation.residual import corrected
 from shared.wire.codec import FromEdge
 from shared.wire.handshake import Opened, Queued
@@ -61,6 +62,11 @@ class Question:
     sampling: SamplingWish
     log_probabilities: bool = False
 
+    @cached_property
+    def references(self) -> tuple[ImageReference, ...]:
+        """By what the edge, and the draft, know the pictures again."""
+        return tuple(ImageReference.of(data) for data in self.encoded)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -94,7 +100,9 @@ class Answer:
         self._draft = draft
         self._control = control
         self._conversation = control.conversation
-        self._ahead = Ahead(Task(question.messages, question.images, question.sampling), session, draft, control)
+        digests = tuple(reference.digest for reference in question.references)
+        task = Task(question.messages, question.images, question.sampling, digests)
+        self._ahead = Ahead(task, session, draft, control)
         self._text = TextStream(draft.vlm.tokenizer.decode, question.sampling.stop)
         self._unread: list[int] = []  # committed ids whose text no piece holds yet
         self.log_probabilities: list[float] = []  # of the committed ids, if asked for

@@ -37,7 +37,6 @@ from shared.errors import InvalidValue, Unavailable, Unsupported
 from shared.speculation.device import REST, DeviceConversation
 from shared.speculation.messages import Evidence, Judging, Pace, Rule
 from shared.speculation.prints import fit
-from shared.speculation.request import ImageReference
 from shared.vlm.port import Vlm
 from shared.vlm.threads import pin_thread, resolve_threads
 from shared.wire.handshake import DeviceProfile, Open, ServerInfo
@@ -72,6 +71,7 @@ class Client:
     ) -> None:
         await self._channel.close()
         await asyncio.to_thread(self.thread.shutdown)  # a forward that runs ends first
+        self._reducer.close()
 
     @property
     def is_overheard(self) -> bool:
@@ -130,10 +130,9 @@ class Client:
         drawing = self._drawing(info)
         named = f"covspec device-client {version('covspec')}"
         profile = DeviceProfile(vocabulary, max(config.window, config.tree), pace, drawing.judging, client=named)
-        references = tuple(ImageReference.of(data) for data in question.encoded)
         opening = Open(
             question.messages,
-            references,
+            question.references,
             question.sampling,
             profile,
             log_probabilities=question.log_probabilities,
