@@ -59,6 +59,8 @@ class Replayed:
     accepted: int
     arrivals: tuple[float, ...]
     wire: Wire
+    beside: int = 0
+    stood: int = 0
 
 
 class VirtualDevice:
@@ -102,6 +104,8 @@ class VirtualDevice:
             accepted=self._accepted,
             arrivals=tuple(self._arrivals),
             wire=self._wire,
+            beside=self._control.conversation.told.beside,
+            stood=self._control.conversation.told.stood,
         )
 
     def _move(self) -> None:

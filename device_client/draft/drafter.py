@@ -20,7 +20,7 @@ from shared.speculation.coupled import Choice, Chooser
 from shared.speculation.device import Mark
 from shared.speculation.messages import agreement
 from shared.speculation.prints import CommonIds
-from shared.speculation.request import Message, SamplingParameters
+from shared.speculation.request import Message, SamplingParameters, in_places
 from shared.vlm.port import Block, Decoder, Vlm
 from shared.vlm.single import prefill
 
@@ -56,10 +56,12 @@ class Drafter:
         images: Sequence[Image.Image],
         begins: Callable[[str], None] = _nobody,
         reducer: Reducer | None = None,  # None: every visual token enters
+        digests: Sequence[bytes] = (),  # of the images, if the reducer may know them again
     ) -> None:
         self._vlm = vlm
+        self._reducer = reducer
         begins("prompt")
-        self._prompt = vlm.prepare(messages, images)
+        self._prompt = vlm.prepare(messages, images).known_by(in_places(messages, digests) if digests else ())
         decoder: Decoder
         if reducer is None:
             begins("vision tower")
@@ -82,6 +84,12 @@ class Drafter:
             allowed[each.start : each.stop] = True
         allowed[[token for token in placeholder_ids if token < len(allowed)]] = False
         self._chooser = Chooser(parameters, self._prompt.ids, allowed)
+
+    def leave(self, text: Sequence[int]) -> None:
+        """The answer is over with output tokens `text`: what is held of it is there for the next turn. Idempotent."""
+        if self._reducer is not None and self._sequences:
+            self._reducer.leave(max(self._sequences, key=lambda each: agreement(each.ids, text)).decoder)
+        self._sequences = []
 
     @property
     def room(self) -> int:

@@ -115,7 +115,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What an edge serves. `lossy`: devices may have proposals taken without comparing."""
+    """What an edge serves. `lossy`: devices may have proposals taken without comparing. `trees`: and propose trees."""
 
     model: str
     family: str
@@ -128,3 +128,4 @@ class ServerInfo:
     version: str
     lossy: bool = False
     image_processor: bytes = b""  # b"": not told
+    trees: bool = False

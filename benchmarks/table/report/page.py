@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,6 +18,13 @@ from benchmarks.table.report.tables import papers_tables
 
 _CLOCKS = {Clock.WALL: "wall clock", Clock.VIRTUAL: "virtual clock"}
 _KIB = 1024
+_LOAD = re.compile(r"load ([\d.]+) at the start")
+_QUIET = 1.0
+_BUSY = (
+    "The machine did other things too: its load was {} when the runs began, where a quiet one's is below 1. Both "
+    "of a pair feel it, but not always alike: intervals are wide. What a step and a draft token really took "
+    "stands in each row."
+)
 _SHARED = (
     " Both ends share one machine. So who drafts while the target steps is paired with a target alone beside which the "
     "device drafts to itself (`docs/benchmarks.md`): its ratio compares with those of the others, its tokens a second "
@@ -65,7 +73,11 @@ def _how_made(made: Sequence[Made]) -> str:
     lines = [f"    {each.command}" for each in made]
     machines = dict.fromkeys(each.machine for each in made)
     ends = dict.fromkeys(each.ends for each in made)
-    return "\n".join(["Made by", "", *lines, "", *(f"* {each}" for each in (*machines, *ends))])
+    told = ["Made by", "", *lines, "", *(f"* {each}" for each in (*machines, *ends))]
+    loads = [float(load) for each in machines for load in _LOAD.findall(each)]
+    if loads and max(loads) > _QUIET:
+        told += ["", _BUSY.format(f"{min(loads):g} to {max(loads):g}" if len(loads) > 1 else f"{loads[0]:g}")]
+    return "\n".join(told)
 
 
 def _shown(cells: Sequence[Cell], found: Sequence[Spot]) -> str:

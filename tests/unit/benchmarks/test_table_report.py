@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,18 @@ def test_the_page_says_what_made_it_and_no_date(tmp_path: Path) -> None:
     page = told(tmp_path, cells())
     assert "    python -m benchmarks.table --pairs 9\n" in page
     assert "* Linux x86_64, 2 CPUs, load 0.31 at the start\n* 190 : 55; TUN" in page
+    assert "did other things" not in page
     assert not re.search(r"\b20\d\d-\d\d-\d\d\b", page)
+
+
+def test_a_machine_that_was_busy_is_said_to_have_been(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    file = tmp_path / "results" / "cells-wall.jsonl"
+    for load in ("0.31", "6.25"):
+        append_made(file, replace(MADE, machine=f"Linux x86_64, load {load} at the start"))
+    append_cells(file, cells())
+    assert main(["report", "--into", str(tmp_path)]) == 0
+    assert "its load was 0.31 to 6.25 when the runs began" in (tmp_path / "results.md").read_text()
 
 
 def test_what_is_unwelcome_stands_there(tmp_path: Path) -> None:

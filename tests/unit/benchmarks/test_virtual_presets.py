@@ -25,8 +25,8 @@ from benchmarks.virtual.sweep import at_share
 from benchmarks.virtual.traces import Trace
 from device_client.draft.drafter import Drafter
 from shared.speculation.coupled import Chooser
-from shared.speculation.edge import Pending
 from shared.speculation.messages import Claim, Evidence
+from shared.speculation.pending import Pending
 from shared.speculation.prints import CommonIds
 from shared.speculation.rejection import Rejection
 from shared.speculation.request import SamplingWish, resolve

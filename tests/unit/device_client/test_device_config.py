@@ -24,6 +24,9 @@ from shared.speculation.request import SamplingWish
         ("keep", "2.0", "at most 1"),
         ("window", 0, "between 1 and 64"),
         ("window", 65, "between 1 and 64"),
+        ("tree", 16, "from 17, more than the window, to 64"),
+        ("tree", 65, "from 17, more than the window, to 64"),
+        ("tree", -1, "from 17, more than the window, to 64"),
         ("reconnect_seconds", -1.0, "between 0 and 86400"),
         ("reconnect_seconds", float("nan"), "between 0 and 86400"),
         ("threads", -1, "between 0 and 1024"),
@@ -32,6 +35,15 @@ from shared.speculation.request import SamplingWish
 def test_what_may_not_be_is_refused_by_name(field: str, value: Any, limit: str) -> None:
     with pytest.raises(InvalidValue, match=f"^{field} is .*{limit}"):
         DeviceConfig(**{field: value})
+
+
+@pytest.mark.parametrize(
+    "others", [{"branches": False}, {"most_branches": 0}, {"rule": "rejection", "pace": "thrifty"}, {"gate": 0.5}]
+)
+def test_a_tree_is_of_branches_that_are_compared(others: dict[str, Any]) -> None:
+    DeviceConfig(tree=32)
+    with pytest.raises(InvalidValue, match=r"^tree is 32: .*not with --"):
+        DeviceConfig(tree=32, **others)
 
 
 def test_every_option_of_sampling_becomes_a_wish() -> None:
