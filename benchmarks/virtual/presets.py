@@ -192,12 +192,11 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument(
         "--traces", type=Path, default=Path("traces"), help="folder: what is there is not recorded anew"
     )
-    parser.add_argument("--out", type=Path, default=Path("virtual.jsonl"), help="cells, as lines of JSON; written anew")
+    parser.add_argument("--out", type=Path, default=Path("virtual.jsonl"), help="cells, appended; the newest counts")
     asked = parser.parse_args(words)
     torch.set_num_threads(1)
     for folder in (asked.traces, asked.out.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text("", encoding="utf-8")
     ends = f"embedded pair, {SETTING}, on a virtual clock; links without software"
     command = shlex.join(["python", "-m", "benchmarks.virtual", "presets", *words])
     append_made(asked.out, Made(command, machine(), ends))
