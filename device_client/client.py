@@ -32,6 +32,7 @@ from device_client.reduce import Reducer
 from device_client.session import EdgeSession, Route
 from device_client.trace.trace import Trace
 from shared.errors import InvalidValue, Unavailable, Unsupported
+from shared.speculation.attended import Share
 from shared.speculation.device import REST, DeviceConversation
 from shared.speculation.messages import Evidence, Judging, Pace, Rule
 from shared.speculation.prints import fit
@@ -129,6 +130,7 @@ class Client:
             profile,
             log_probabilities=question.log_probabilities,
             trace=trace is not None,
+            attend=self._attend(info),
         )
         request = new_request()
         metadata = (*self._access.metadata, *request_metadata(request))
@@ -159,6 +161,15 @@ class Client:
         alone = config.fallback == "local"
         model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, self._reducer, drawing)
         return Answer(question, session, model, control)
+
+    def _attend(self, info: ServerInfo) -> Share | None:
+        """What the edge is asked of where its target looks. Raises Unsupported for one that does not tell."""
+        if not self._config.drafting or self._reducer.attend is None:
+            return None
+        if not info.attends:
+            rule = "--prune verifier needs one that runs with --attends"
+            raise Unsupported(f"the edge does not tell where its target looks: {rule}")
+        return self._reducer.attend
 
     def _drawing(self, info: ServerInfo) -> Drawing:
         """How tokens are chosen and judged. Raises Unsupported for what the edge does not offer."""

@@ -18,9 +18,10 @@ from torch import Tensor
 from device_client.prune.budget import Situation, tokens_to_keep
 from device_client.prune.registry import prune, pruner
 from device_client.prune.sight import Ask, Sight
-from device_client.prune.wish import Budget, Choice
-from shared.errors import Unsupported
+from device_client.prune.wish import Auto, Budget, Choice, check_together
+from shared.speculation.attended import Attended, share_of
 from shared.speculation.request import Message, Picture, Text
+from shared.vlm.attending import lying_there
 from shared.vlm.gaze import Gaze
 from shared.vlm.port import Decoder, Prompt, VisualTokens, Vlm
 from shared.vlm.single import prefill
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 # What it takes to read a picture's tokens for what it takes to see it, before that was measured: a fifth on the
 # embedded pair, more where the language model is large beside its tower; the first measured prefill corrects it.
 READ_FOR_SEE = 0.25
+
+UNTIL_TOLD = Choice()  # to read all would cost what is to be saved, and covspec is what the target's choice replaces
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,16 @@ class Reduced:
 
 
 class Reducer:
-    """Prunes as wished. `clock`: seconds."""
+    """Prunes as wished. `clock`: seconds.
+
+    `attend`: what an edge is to be asked, where its target chooses (verifier); None: nothing. Until it has told,
+    `UNTIL_TOLD` chooses; then `prefill_told` begins anew.
+    """
 
     def __init__(self, choice: Choice, budget: Budget, clock: Callable[[], float] = monotonic) -> None:
-        self._pruner = pruner(choice)
-        if Ask.VERIFIER in self._pruner.asks:
-            raise Unsupported(f"prune {choice.name}: an edge does not send what its target attends to")
+        check_together(choice, budget)
+        self.attend = budget if choice.name == "verifier" and not isinstance(budget, Auto) else None
+        self._pruner = pruner(choice if self.attend is None else UNTIL_TOLD)
         self._idle = choice.name == "none"
         self._budget = budget
         self._clock = clock
@@ -89,6 +96,15 @@ class Reducer:
             *(reduced.count, len(reduced.visual.features), 1e3 * (chosen - begin), 1e3 * read),
         )
         return decoder, rows, reduced
+
+    def prefill_told(self, asked: Asked, seen: VisualTokens, attended: Attended) -> tuple[Decoder, Tensor]:
+        """Prefill with those of the tokens `seen` that lie where the target looks: as `prefill`, which saw them."""
+        assert self.attend is not None
+        count = share_of(self.attend, len(seen.features))
+        kept = lying_there(attended, asked.vlm.places(asked.prompt), count)
+        decoder, rows = prefill(asked.vlm, asked.prompt, seen, kept)
+        log.info("%d of %d visual tokens enter the draft, as the target attends", len(kept), len(seen.features))
+        return decoder, rows
 
     def reduce(self, asked: Asked) -> Reduced:
         """See, and choose what enters."""
