@@ -63,6 +63,10 @@ class EdgeConfig:
     """Steps in which an answer of pace auto is in one at least, whether its device drafts or not."""
     sight_tokens: int = 16384
     """Visual tokens kept of pictures seen before, so that a second question about one skips the vision tower."""
+    reuse_mib: float = 512.0
+    """MiB of caches that ended answers leave, so that a tenant's next turn of a chat skips what they hold; 0: none."""
+    reuse_seconds: float = 300.0
+    """Seconds after which they are dropped, if nobody has used them."""
     max_sessions: int = 64
     """Answers at once, parked ones included; parked ones leave first."""
     max_queue: int = 64
@@ -115,6 +119,8 @@ class EdgeConfig:
         _check("prefill_chunk", self.prefill_chunk, 1, 2**20)
         _check("turn", self.turn, 1, 1000)
         _check("sight_tokens", self.sight_tokens, 0, 2**24)
+        _check("reuse_mib", self.reuse_mib, 0, 2**30)
+        _check("reuse_seconds", self.reuse_seconds, 0, 86400)
         _check("max_sessions", self.max_sessions, 1, 100_000)
         _check("max_queue", self.max_queue, 0, 100_000)
         _check("max_sessions_per_tenant", self.max_sessions_per_tenant, 0, 100_000)

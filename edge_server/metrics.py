@@ -12,6 +12,7 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from edge_server.engine.events import Step
+from edge_server.engine.remains import Remains
 from edge_server.sessions import Sessions
 from edge_server.visit import Visit, outcome_of
 from shared.errors import CovspecError, UnknownSession
@@ -45,8 +46,10 @@ class EdgeMetrics:
         """All of it, in Prometheus' text format."""
         return generate_latest(self._registry)
 
-    def watch(self, sessions: Sessions) -> None:
-        """Tell how many sessions there are whenever somebody looks."""
+    def watch(self, sessions: Sessions, remains: Remains) -> None:
+        """Tell how many sessions there are, and how much ended ones have left, whenever somebody looks."""
+        left = self._gauge("prefix_cache_bytes", "Memory of what ended answers have left for their chat's next turn.")
+        left.labels(self._model).set_function(lambda: remains.nbytes)
         running = self._gauge("num_requests_running", "Answers that have their place and a stream.")
         running.labels(self._model).set_function(lambda: len(sessions) - sessions.parked)
         waiting = self._gauge("num_requests_waiting", "Openings in line for a place.")
@@ -62,6 +65,8 @@ class EdgeMetrics:
         self._batch.observe(step.running)
         self._iteration.observe(step.prompt_tokens + step.output_tokens)
         self._prompt_tokens.inc(step.prompt_tokens)
+        self._prefix_queries.inc(step.begun_tokens)
+        self._prefix_hits.inc(step.reused_tokens)
         self._generation_tokens.inc(step.committed)
         self._cached.set(step.cached_tokens)
         self._queued.set(step.queued)
@@ -111,6 +116,8 @@ class EdgeMetrics:
         self._batch = self._histogram("verify_batch_size", "Answers past their prompt in a step.", _SESSIONS)
         self._iteration = self._histogram("iteration_tokens_total", "Tokens in a step.", _TOKENS)
         self._prompt_tokens = self._counter("prompt_tokens", "Tokens of prompts taken.")
+        self._prefix_queries = self._counter("prefix_cache_queries", "Tokens of prompts that began.")
+        self._prefix_hits = self._counter("prefix_cache_hits", "Those of them that ended answers had left.")
         self._generation_tokens = self._counter("generation_tokens", "Tokens committed.")
         self._cached = self._gauge("kv_cache_tokens", "Tokens in the caches of the last step.").labels(self._model)
         self._queued = self._gauge("step_queued", "Answers that found no place in the last step.").labels(self._model)

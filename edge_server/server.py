@@ -19,6 +19,7 @@ from edge_server.door import Door
 from edge_server.engine.batch import Batching
 from edge_server.engine.embedded import EmbeddedEngine
 from edge_server.engine.events import Observer
+from edge_server.engine.remains import Remains
 from edge_server.event_file import event_file
 from edge_server.metrics import EdgeMetrics
 from edge_server.monitor import Monitor
@@ -62,7 +63,8 @@ class EdgeServer:
         self._serves = False
         self._metrics = EdgeMetrics(config.model, config.max_window)
         watcher = self._metrics.stepped if config.metrics_port is not None else None
-        self._engine = EmbeddedEngine(load, _batching(config), together([observer, watcher]))
+        self._remains = Remains(round(config.reuse_mib * _MIB), config.max_sessions, config.reuse_seconds)
+        self._engine = EmbeddedEngine(load, _batching(config), together([observer, watcher]), remains=self._remains)
         share = config.max_sessions_per_tenant or None
         self._sessions = Sessions(config.max_sessions, config.park_seconds, config.max_queue, share=share)
         cache = round(config.image_cache_mib * _MIB)
@@ -72,7 +74,7 @@ class EdgeServer:
         self._server = grpc.aio.server(options=(*_OPTIONS, connections))
         self._door = Door(config)
         self._service = VerifyService(self._door, self._metrics, _house(config))
-        self._metrics.watch(self._sessions)
+        self._metrics.watch(self._sessions, self._remains)
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> EdgeServer:
@@ -122,6 +124,7 @@ class EdgeServer:
         self._serves = False
         await self._health.enter_graceful_shutdown()
         self._sessions.drain(Unavailable(SHUTTING_DOWN))
+        self._engine.forget()
         await self._service.drain(self._config.drain_seconds)
         await self._server.stop(_LAST_SECONDS)
         await self._service.ended()
@@ -137,6 +140,11 @@ class EdgeServer:
     def sessions(self) -> int:
         """Sessions that hold anything in the engine."""
         return self._engine.sessions
+
+    @property
+    def left(self) -> int:
+        """Ended answers whose caches are kept for their chat's next turn."""
+        return len(self._remains)
 
     @property
     def parked(self) -> int:

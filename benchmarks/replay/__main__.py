@@ -45,7 +45,18 @@ def _rounds(wanted: argparse.Namespace, cores: Cores, proposals: bool, recording
     """One round for each number of devices, all at one edge; how many answers differ."""
     manner = Manner(wanted.window, Pace(wanted.pace), None if wanted.draft_ms is None else wanted.draft_ms / 1e3)
     most, flag = max(wanted.devices), "--proposals" if proposals else "--no-proposals"
-    options = ("--model", wanted.model, "--dtype", wanted.dtype, "--threads", "1", "--max-batch", str(most))
+    options = (
+        "--model",
+        wanted.model,
+        "--dtype",
+        wanted.dtype,
+        "--threads",
+        "1",
+        "--max-batch",
+        str(most),
+        "--reuse-mib",
+        "0",
+    )
     _say(f"\n{flag[2:]}\n{Round.HEADLINE}")
     alone: Round | None = None
     differing = 0

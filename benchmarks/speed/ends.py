@@ -77,7 +77,7 @@ def ends(models: Models, link: Link, cores: Cores, folder: Path) -> Iterator[End
 def edge(models: Models, link: Link, cores: Cores, events: Path, *options: str) -> Iterator[EdgeProcess]:
     """An edge at its end of the link, on its core, that writes its steps to `events`."""
     model = ("--model", models.target, "--dtype", models.target_dtype, "--threads", "1")
-    words = (*model, "--events", str(events), "--insecure", *options)
+    words = (*model, "--events", str(events), "--insecure", "--reuse-mib", "0", *options)  # each prompt is read whole
     with edge_process(*words, host=link.edge_host, prefix=link.edge(), core=cores.edge) as started:
         yield started
 

@@ -12,12 +12,10 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from PIL import Image
-from torch import Tensor
+import torch
 
 from edge_server.engine.batch import Batch, Batching
 from edge_server.engine.events import Observer, step
@@ -25,31 +23,20 @@ from edge_server.engine.inbox import Inbox
 from edge_server.engine.journal import Journal
 from edge_server.engine.offers import Offers
 from edge_server.engine.outbox import Outbox
-from edge_server.engine.plan import Plan
+from edge_server.engine.plan import Forward, Plan
 from edge_server.engine.port import News, Request, Terms
+from edge_server.engine.remains import Remains
 from edge_server.engine.session import Session, Work
 from edge_server.engine.sights import Sights
 from edge_server.engine.turns import Ready, Turns
 from shared.errors import EngineFailure, Unavailable
 from shared.logs import about
 from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Rule
-from shared.speculation.request import Message, Picture, Text
 from shared.vlm.port import ModelInfo, Vlm
-from shared.vlm.single import extend, prefill
+from shared.vlm.single import answer_once
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Forward:
-    """A forward that is over: each one's rows of logits, and how many tokens the caches held when it began."""
-
-    plan: Plan
-    rows: list[Tensor]
-    begin: float
-    seconds: float
-    cached: int
 
 
 class EmbeddedEngine:
@@ -64,6 +51,7 @@ class EmbeddedEngine:
         batching: Batching = Batching(),  # noqa: B008 - frozen
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
+        remains: Remains | None = None,  # None: ended answers leave nothing
     ) -> None:
         self.paces = (Pace.EAGER, Pace.THRIFTY, Pace.AUTO) if batching.proposals else (Pace.EAGER,)
         self.rules = (Rule.COUPLED, Rule.REJECTION) if batching.proposals else (Rule.COUPLED,)
@@ -71,6 +59,7 @@ class EmbeddedEngine:
         self._load = load
         self._batch = Batch(batching)
         self._sights = Sights(batching.sight_tokens)
+        self._remains = Remains(0) if remains is None else remains
         self._observer = observer
         self._clock = clock
         self._vlm: Vlm | None = None
@@ -82,9 +71,7 @@ class EmbeddedEngine:
     @property
     def info(self) -> ModelInfo:
         """The model. Raises Unavailable while it loads."""
-        if self._vlm is None:
-            raise Unavailable("the edge is loading its model; try again in a moment")
-        return self._vlm.info
+        return self._model.info
 
     async def start(self) -> None:
         """Load the model. Raises ModelError; the thread ends then."""
@@ -100,7 +87,7 @@ class EmbeddedEngine:
 
         And so that a model that cannot answer is found now. It leaves no trace. Raises EngineFailure.
         """
-        await self.ask(self._answer_once)
+        await self.ask(lambda: answer_once(self._model))
 
     async def stop(self) -> None:
         """End the thread after the step that runs, and every session with it."""
@@ -120,6 +107,10 @@ class EmbeddedEngine:
             raise
         return EmbeddedAnswer(self, session, outbox)
 
+    def forget(self) -> None:
+        """Drop what ended answers have left, and let none leave anything from now on."""
+        self._inbox.put(self._remains.close)
+
     async def ask(self, job: Callable[[], Result]) -> Result:
         """Run `job` on the engine's thread between two steps. Raises Unavailable once the engine is stopped."""
         return await self._inbox.ask(job)
@@ -137,19 +128,22 @@ class EmbeddedEngine:
 
     def _run(self) -> None:
         while not self._closing:
-            self._inbox.obey(self._turns.wait(self._clock()))
+            now = self._clock()
+            waits = [wait for wait in (self._turns.wait(now), self._remains.wait(now)) if wait is not None]
+            self._inbox.obey(min(waits, default=None))
+            self._remains.expire(self._clock())
             ready = self._turns.ready(self._clock())
             if ready.wanting:
                 self._step(ready)
 
     def _step(self, ready: Ready) -> None:
         """See the pictures of one new session, then one forward for all that is chosen."""
-        assert self._vlm is not None
         new = next((session for session in ready.wanting if not session.begun), None)
         if new is not None:
             with self._alone(new):
                 begin = self._clock()
-                new.begin(self._sights.see(self._vlm, new))
+                visual = self._with_room(lambda: self._sights.see(self._model, new))
+                new.begin(visual, lambda decoder: self._remains.adopt(new.request.tenant, decoder, self._clock()))
                 if new.journal is not None:
                     new.journal.saw(begin)
         wanting = [session for session in ready.wanting if session.ended is None]
@@ -180,10 +174,9 @@ class EmbeddedEngine:
             return None
 
     def _forward(self, plan: Plan) -> Forward:
-        assert self._vlm is not None
         cached = sum(session.cached for session, _ in plan.chosen)
         begin = self._clock()
-        rows = self._vlm.step([work.block for work in plan.works])
+        rows = self._with_room(lambda: self._model.step([work.block for work in plan.works]))
         return Forward(plan, rows, begin, self._clock() - begin, cached)
 
     def _settle(self, forward: Forward) -> None:
@@ -211,6 +204,15 @@ class EmbeddedEngine:
                 log.exception("whoever watches the steps has failed, and is told of no more")
                 self._observer = None
 
+    def _with_room(self, forward: Callable[[], Result]) -> Result:
+        """What `forward` yields. If memory is short, what ended answers have left goes, and it is tried again."""
+        try:
+            return forward()
+        except torch.OutOfMemoryError:  # it has changed nobody's cache
+            if not self._remains.clear():
+                raise
+        return forward()
+
     @contextmanager
     def _alone(self, session: Session) -> Iterator[None]:
         """What breaks in here ends this session and no other."""
@@ -223,9 +225,8 @@ class EmbeddedEngine:
             session.fail(EngineFailure(f"the engine failed: {type(broken).__name__}"))
 
     def _prepare(self, request: Request, offers: Offers, outbox: Outbox) -> Session:
-        if self._vlm is None:
-            raise Unavailable("the edge is loading its model; try again in a moment")
-        session = Session.prepare(self._vlm, request, offers, outbox.put, self._batch.everybody)
+        session = Session.prepare(self._model, request, offers, outbox.put, self._batch.everybody)
+        session.leave = lambda decoder: self._remains.leave(request.tenant, decoder, self._clock())
         if request.trace:
             session.journal = Journal(self._clock)
         self._turns.sessions.append(session)
@@ -238,15 +239,15 @@ class EmbeddedEngine:
     def _load_model(self) -> None:
         self._vlm = self._load()
 
-    def _answer_once(self) -> None:
-        assert self._vlm is not None
-        message = Message("user", (Picture(0), Text("Hello.")))
-        prompt = self._vlm.prepare((message,), (Image.new("RGB", (64, 64), "gray"),))
-        decoder, rows = prefill(self._vlm, prompt, self._vlm.see(prompt))
-        extend(self._vlm, decoder, [int(rows[-1].argmax())])
+    @property
+    def _model(self) -> Vlm:
+        if self._vlm is None:
+            raise Unavailable("the edge is loading its model; try again in a moment")
+        return self._vlm
 
     def _close(self) -> None:
         self._closing = True
+        self._remains.close()
         for session in list(self._turns.sessions):
             self.discard(session)
 

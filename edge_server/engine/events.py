@@ -34,7 +34,8 @@ class Step:
     answers that wanted to step and found no place. Tokens:
     `prompt_tokens` and `output_tokens` went into the forward, proposals among the latter; `cached_tokens` were there
     before; `committed` came out. Proposals: `waiting` in the mailboxes; looked at (`admitted`) and accepted (`stood`),
-    by depth: entry d counts the answers with more than d of them.
+    by depth: entry d counts the answers with more than d of them. `begun_tokens`: of the prompts of which it is the
+    first step; `reused_tokens`: those of them that ended answers had left, which went into no forward.
     """
 
     number: int
@@ -51,6 +52,8 @@ class Step:
     waiting: int
     admitted_by_depth: tuple[int, ...]
     stood_by_depth: tuple[int, ...]
+    begun_tokens: int = 0
+    reused_tokens: int = 0
 
     @property
     def admitted(self) -> int:
@@ -101,6 +104,8 @@ def step(seen: Seen, done: Sequence[tuple[Work, Commit | None]]) -> Step:
         waiting=sum(offer.waiting for offer in offers),
         admitted_by_depth=_by_depth([len(offer.pending.ids) for offer in offers]),
         stood_by_depth=_by_depth([commit.accepted[0] for commit in commits]),
+        begun_tokens=sum(work.begun for work in works),
+        reused_tokens=sum(work.reused for work in works),
     )
 
 

@@ -6,6 +6,8 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from torch import Tensor
+
 from edge_server.engine.session import Session, Work
 
 
@@ -36,3 +38,14 @@ class Plan:
     def apart(self) -> Iterator[Plan]:
         """The same, each session in a step of its own."""
         return (replace(self, chosen=(each,)) for each in self.chosen)
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A forward that is over: each one's rows of logits, and how many tokens the caches held when it began."""
+
+    plan: Plan
+    rows: list[Tensor]
+    begin: float
+    seconds: float
+    cached: int

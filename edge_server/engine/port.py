@@ -14,7 +14,7 @@ from PIL import Image
 from edge_server.engine.offers import Offers
 from shared.speculation.attended import Attended, Share
 from shared.speculation.messages import COUPLED, Commit, Finished, FinishReason, Judging, Pace, Rule
-from shared.speculation.request import Message, SamplingParameters, SamplingWish
+from shared.speculation.request import Message, Picture, SamplingParameters, SamplingWish
 from shared.speculation.traced import Traced
 from shared.vlm.port import ModelInfo
 
@@ -44,6 +44,14 @@ class Request:
     judging: Judging = COUPLED
     name: str = ""
     attend: Share | None = None
+
+    @property
+    def placed(self) -> tuple[bytes, ...]:
+        """The contents of the pictures in the order in which the messages place them; () if they are unknown."""
+        if not self.digests:
+            return ()
+        parts = [part for message in self.messages for part in message.parts]
+        return tuple(self.digests[part.index] for part in parts if isinstance(part, Picture))
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,15 @@ from shared.vlm.port import Block, Decoder, Prompt, VisualTokens, Vlm
 
 @dataclass(frozen=True)
 class Work:
-    """What one session takes in a step. `offer`: what it verifies; None while its prompt is not taken whole."""
+    """What one session takes in a step. `offer`: what it verifies; None while its prompt is not taken whole.
+
+    `begun`: tokens of its prompt, if this is the first step of it; `reused`: those of them that another had left.
+    """
 
     block: Block
     offer: Offer | None
+    begun: int = 0
+    reused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,10 @@ class Served:
     at: float
 
 
+def _nobody(_: Decoder) -> None:
+    """Nobody wants what an answer leaves."""
+
+
 NO_VERDICT = Verdict(None, 0)
 NEVER = Served(0, 0.0)
 
@@ -61,8 +70,8 @@ class Session:
 
     `verdict`: the batch's, told to the device with each commit. `probed`: the step that looked at a proposal of it
     last that was not worth it; the batch's, too. `lead`: tokens that it is ahead of itself without proposals; the
-    batch's, too. `served`: kept by who gives turns. `journal`: if the device asked.
-    `attended`: what it was told of where the target's text looks.
+    batch's, too. `served`: kept by who gives turns. `journal`: if the device asked. `leave`: is given the decoder of an
+    answer that has ended well, once its prompt is taken. `attended`: what the device was told of where the target looks.
     """
 
     vlm: Vlm
@@ -77,11 +86,13 @@ class Session:
     lead: float = 0.0
     served: Served = NEVER
     journal: Journal | None = None
+    leave: Callable[[Decoder], None] = _nobody
     parked: bool = False
     ended: Finished | EngineFailure | None = None
     attended: Attended | None = None
     _unattended: VisualTokens | None = None  # until it was told, if it is to be
     _decoder: Decoder | None = None
+    _reused: int | None = None  # tokens of the prompt that nobody has to take; None once that was told
     _chooser: Chooser = field(init=False)
     _rejection: Rejection | None = None
     _ending: Ending = field(init=False)
@@ -108,7 +119,7 @@ class Session:
         everybody: Experience,
     ) -> Session:
         """Make the prompt and settle the terms. Raises InvalidValue, PromptTooLong."""
-        prompt = vlm.prepare(request.messages, request.images)
+        prompt = vlm.prepare(request.messages, request.images).known_by(request.placed)
         for name, ids in (
             ("sampling.logit_bias", [i for i, _ in request.wish.logit_bias]),
             ("committed", request.committed),
@@ -154,13 +165,13 @@ class Session:
     @property
     def cached(self) -> int:
         """Tokens in the cache, prompt included."""
-        return (
-            0 if self._decoder is None else self.terms.prompt_tokens - self._decoder.prompt_left + self._decoder.length
-        )
+        return 0 if self._decoder is None else self._decoder.held
 
-    def begin(self, visual: VisualTokens) -> None:
-        """The pictures have been seen; the prompt can be taken."""
-        self._decoder = self.vlm.begin(self.prompt, visual)
+    def begin(self, visual: VisualTokens, adopt: Callable[[Decoder], int] = lambda _: 0) -> None:
+        """The pictures have been seen; the prompt can be taken, but for what there is to `adopt` of it."""
+        decoder = self.vlm.begin(self.prompt, visual)
+        self._reused = adopt(decoder)
+        self._decoder = decoder
         self._unattended = visual if self.request.attend is not None else None
 
     def attend(self) -> None:
@@ -176,16 +187,18 @@ class Session:
     def work(self, chunk: int, most: int | None = None) -> Work:
         """What a step takes: at most `chunk` tokens of the prompt, and behind it at most `most` proposals."""
         assert self._decoder is not None
+        begun = 0 if self._reused is None else self.terms.prompt_tokens
+        reused, self._reused = self._reused or 0, None
         prompt = min(chunk, self._decoder.prompt_left)
         if prompt < self._decoder.prompt_left:
-            return Work(Block(self._decoder, prompt), None)
+            return Work(Block(self._decoder, prompt), None, begun, reused)
         if (
             self._rejection is not None
         ):  # its first token is the target's own; later what was proposed decides, all of it
             most = 0 if prompt > 0 else None
         offer = self.offers.take(most)  # as late as possible: what was drafted early is verified with the prefill
         ids = offer.committed[self._decoder.length :] + offer.pending.ids
-        return Work(Block(self._decoder, prompt, ids), offer)
+        return Work(Block(self._decoder, prompt, ids), offer, begun, reused)
 
     def done(self, work: Work, rows: Tensor, seconds: float) -> Commit | None:
         """Commit what stands and the target's next token, and deliver it. rows: [n, rows] of the work's block.
@@ -230,7 +243,9 @@ class Session:
         self.deliver(commit)
 
     def finish(self, reason: FinishReason) -> None:
-        """Nothing follows; the cache is freed."""
+        """Nothing follows; the cache is left, or freed."""
+        if self.ended is None and self._decoder is not None and not self._decoder.prompt_left:
+            self.leave(self._decoder)
         self._end(Finished(reason, self.offers.length))
 
     def fail(self, failure: EngineFailure) -> None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from edge_server.engine.port import Request
 from edge_server.engine.session import Session
-from shared.speculation.request import Picture
 from shared.vlm.port import VisualTokens, Vlm
 
 
@@ -24,7 +22,7 @@ class Sights:
 
     def see(self, vlm: Vlm, session: Session) -> VisualTokens:
         """What `session`'s pictures look like to the model."""
-        placed = _placed(session.request)
+        placed = session.request.placed
         key = (session.request.tenant, placed)
         known = self._kept.get(key)
         if known is not None:
@@ -38,11 +36,3 @@ class Sights:
             _, dropped = self._kept.popitem(last=False)
             self._tokens -= len(dropped.features)
         return seen
-
-
-def _placed(request: Request) -> tuple[bytes, ...]:
-    """The contents of the pictures in the order in which the messages place them; () without pictures."""
-    if not request.digests:
-        return ()
-    parts = [part for message in request.messages for part in message.parts]
-    return tuple(request.digests[part.index] for part in parts if isinstance(part, Picture))

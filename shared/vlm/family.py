@@ -41,6 +41,11 @@ class Shown:
         """Those of all runs."""
         return tuple(tile for run in self.runs for tile in run)
 
+    @property
+    def manner(self) -> object:
+        """What besides the picture decides what the vision tower takes: a family may show it in several ways."""
+        return self.text, self.runs, sorted((name, tuple(pixels.shape)) for name, pixels in self.pixels.items())
+
 
 class Family(ABC):
     """`image_id`: the token that stands for a visual token. `mark`: what a chat template puts where a picture goes."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from shared.errors import ImageError, ModelError, Unsupported
 from shared.speculation.request import Message
+from shared.vlm import marks
 from shared.vlm.chat import check_room, pictures_in_order
 from shared.vlm.chat_tokenizer import ChatTokenizer
 from shared.vlm.family import Family, Pixels, Shown
@@ -68,7 +69,7 @@ class HubVlm:
         """As the port says. The extras are the features for deeper layers, each [visual tokens, hidden]."""
         shot: Shot = prompt.pixels
         if not shot.shown:
-            return VisualTokens(torch.zeros(0, self._text.config.hidden_size), ())
+            return VisualTokens(torch.zeros(0, self._text.config.hidden_size), (), marks.unlike(0))
         with torch.inference_mode():
             features, *deeper = self._family.see({k: v.to(self._model.device) for k, v in shot.pixels.items()})
         if len(features) != sum(prompt.visual_tokens):
@@ -76,7 +77,8 @@ class HubVlm:
                 f"{self.info.name}: its vision tower gives {len(features)} visual tokens where its prompt has "
                 f"{sum(prompt.visual_tokens)}: model and image processor do not fit each other"
             )
-        return VisualTokens(features.clone(), tuple(level.clone() for level in deeper))
+        known = marks.of_pictures(prompt.digests, [each.manner for each in shot.shown], prompt.visual_tokens)
+        return VisualTokens(features.clone(), tuple(level.clone() for level in deeper), known)
 
     def places(self, prompt: Prompt) -> Places:
         """As the port says."""
@@ -112,13 +114,15 @@ class HubVlm:
         positions: Tensor = prompt.pixels.positions
         first = int(positions.max()) + 1
         features = (visual.features, *visual.extras)
+        told = marks.of_text(ids)
+        told[places] = marks.unlike(len(visual.features)) if visual.marks is None else visual.marks
         enters = torch.ones_like(places)
         if kept is not None:
             enters = _entering(places, kept)
             index = torch.tensor(kept, dtype=torch.long, device=visual.features.device)
             features = tuple(level[index] for level in features)
         tokens = Tokens(ids[enters], positions[:, enters], places[enters], features)
-        return PackedDecoder(tokens, first, self._sight(places, enters))
+        return PackedDecoder(tokens, first, told[enters], self._sight(places, enters))
 
     def step(self, blocks: Sequence[Block]) -> list[Tensor]:
         """As the port says."""

@@ -14,8 +14,9 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from shared.vlm.history import History
 from shared.vlm.packed import Packed, Sight, Span
-from shared.vlm.port import Block, check_blocks
+from shared.vlm.port import Block, Decoder, check_blocks
 from shared.vlm.store import Store
 
 
@@ -59,11 +60,12 @@ class PackedDecoder:
     """One answer. `prompt`: what of it enters the model. `first_position`: that of the first output token.
 
     Where tokens of the prompt see each other (`sight`), those of a piece that is not complete wait for the rest of it:
-    they count as taken, and enter the model in one forward.
+    they count as taken, and enter the model in one forward. `marks`: of the prompt's tokens, by content.
     """
 
-    def __init__(self, prompt: Tokens, first_position: int, sight: Sight | None = None) -> None:
+    def __init__(self, prompt: Tokens, first_position: int, marks: Tensor, sight: Sight | None = None) -> None:
         self.store = Store()
+        self._history = History.of(prompt.positions, marks, first_position, sight)
         self._prompt: Tokens | None = prompt
         self._prompt_length = len(prompt.ids)
         self._axes = len(prompt.positions)
@@ -74,12 +76,17 @@ class PackedDecoder:
     @property
     def prompt_left(self) -> int:
         """How many tokens of the prompt have not been taken yet."""
-        return max(0, self._prompt_length - self.store.length - self._waiting)
+        return max(0, self._prompt_length - self.held)
 
     @property
     def length(self) -> int:
         """How many output tokens are held."""
         return max(0, self.store.length - self._prompt_length)
+
+    @property
+    def held(self) -> int:
+        """As the port says."""
+        return self.store.length + self._waiting
 
     def truncate(self, length: int) -> None:
         """As the port says."""
@@ -87,14 +94,36 @@ class PackedDecoder:
             raise ValueError(f"cannot truncate {self.length} tokens to {length}")
         if length < self.length:
             self.store.length = self._prompt_length + length
+            del self._history.ids[length:]
 
     def fork(self) -> PackedDecoder:
         """As the port says."""
         if self._prompt is not None:
             raise ValueError(f"a decoder whose prompt has {self.prompt_left} tokens left cannot be forked")
         fork = copy(self)
-        fork.store = self.store.fork()
+        fork.store, fork._history = self.store.fork(), self._history.fork()
         return fork
+
+    def common(self, giver: Decoder) -> int:
+        """As the port says."""
+        giver = _packed(giver)
+        return self._history.common(giver._history, giver.store.length)
+
+    def adopt(self, giver: Decoder) -> int:
+        """As the port says."""
+        giver = _packed(giver)
+        if self.held:
+            raise ValueError("a decoder that has taken tokens adopts none")
+        count = self._history.common(giver._history, min(giver.store.length, self._prompt_length - 1))
+        if count:
+            self.store = giver.store.fork()
+            self.store.length = count
+        return count
+
+    @property
+    def nbytes(self) -> int:
+        """As the port says."""
+        return self.store.nbytes
 
     def span(self, block: Block) -> Span:
         """What of a block enters the model now: with what waited before, without what waits still."""
@@ -116,10 +145,11 @@ class PackedDecoder:
             )
         return parts
 
-    def advance(self, taken: int, entered: int) -> None:
-        """`taken` tokens more are taken, and all layers have `entered` more."""
-        self._waiting += taken - entered
+    def advance(self, block: Block, entered: int) -> None:
+        """The block is taken, and all layers have `entered` tokens more."""
+        self._waiting += block.prompt + len(block.ids) - entered
         self.store.length += entered
+        self._history.ids.extend(block.ids)
         if not self.prompt_left:
             self._prompt = None
             if self._sight is not None and not self._sight.lasts:
@@ -131,7 +161,7 @@ def step(blocks: Sequence[Block], forward: Forward, rows: int) -> list[Tensor]:
     check_blocks(blocks)
     if not blocks:
         return []
-    decoders = [_packed(block) for block in blocks]
+    decoders = [_packed(block.decoder) for block in blocks]
     spans = [decoder.span(block) for decoder, block in zip(decoders, blocks, strict=True)]
     parts = [d.parts(span.count, block.ids) for d, span, block in zip(decoders, spans, blocks, strict=True)]
     counts = [block.rows for block in blocks]
@@ -143,11 +173,11 @@ def step(blocks: Sequence[Block], forward: Forward, rows: int) -> list[Tensor]:
         row = Tokens.join([part for each in parts for part in each])
         logits = forward(row, Packed(entering), torch.tensor(wanted, dtype=torch.long))
     for decoder, span, block in zip(decoders, spans, blocks, strict=True):
-        decoder.advance(block.prompt + len(block.ids), span.count)
+        decoder.advance(block, span.count)
     return list(torch.split_with_sizes(logits, counts))
 
 
-def _packed(block: Block) -> PackedDecoder:
-    if not isinstance(block.decoder, PackedDecoder):
+def _packed(decoder: Decoder) -> PackedDecoder:
+    if not isinstance(decoder, PackedDecoder):
         raise TypeError("a decoder of another model")
-    return block.decoder
+    return decoder

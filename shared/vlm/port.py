@@ -2,14 +2,15 @@
 
 A `Prompt` is prepared once, its pictures are seen once, `begin` yields a `Decoder` for one answer, and `step` takes
 tokens of many decoders in one forward. Block == one by one == full, however a prompt is cut and whoever steps beside;
-`truncate` leaves no trace; decoders do not see each other; a step that fails leaves all of them as they were.
-It does not know: sampling, proposals, the wire. One thread at a time may use a model and its decoders.
+`truncate` leaves no trace; decoders do not see each other; a step that fails leaves all of them as they were; one that
+has adopted what another holds goes on as if it had taken it itself. It does not know: sampling, proposals, the wire.
+One thread at a time may use a model and its decoders.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from shared.speculation.prints import ModelPrints
 from shared.speculation.request import Message, ModelDefaults
+from shared.vlm import marks
 from shared.vlm.gaze import Gaze
 from shared.vlm.places import Places
 
@@ -45,11 +47,19 @@ class Prompt:
 
     `ids`: token ids with every visual token as its own placeholder. `visual_tokens`: how many of them each picture
     has, in the order of the pictures. `pixels`: what the family's vision tower takes, opaque to everyone else.
+    `digests`: what whoever asks knows each picture by, if by content; it decides which decoders hold the same.
     """
 
     ids: tuple[int, ...]
     visual_tokens: tuple[int, ...]
     pixels: Any
+    digests: tuple[bytes, ...] = ()
+
+    def known_by(self, digests: Sequence[bytes]) -> Prompt:
+        """The same prompt, each of its pictures known by the digest of its content; () leaves them unknown."""
+        if digests and len(digests) != len(self.visual_tokens):
+            raise ValueError(f"{len(digests)} digests of {len(self.visual_tokens)} pictures")
+        return replace(self, digests=tuple(digests))
 
 
 @dataclass(frozen=True)
@@ -57,11 +67,13 @@ class VisualTokens:
     """What the model saw: features of all pictures, concatenated in their order.
 
     `extras`: features that go into deeper layers at the same places (deepstack), as a tuple of tensors with one row for
-    each visual token; or what else a model needs, opaque to everyone else.
+    each visual token; or what else a model needs, opaque to everyone else. `marks`: by which tokens that were seen
+    alike know each other (`shared.vlm.marks`); None: they are like no others.
     """
 
     features: Tensor  # [visual tokens, hidden]
     extras: Any
+    marks: Tensor | None = None  # [visual tokens, 3]
 
     def mixed(self, tokens: Sequence[int], mixing: Tensor) -> VisualTokens:  # mixing: [tokens, visual tokens]
         """The same with each of `tokens` replaced by a weighted sum of all; extras that are features go along."""
@@ -71,7 +83,8 @@ class VisualTokens:
             return level.index_copy(0, torch.tensor(tokens, dtype=torch.long, device=level.device), weights @ level)
 
         extras = tuple(mix(level) for level in self.extras) if isinstance(self.extras, tuple) else self.extras
-        return VisualTokens(mix(self.features), extras)
+        mixed = None if self.marks is None else marks.of_mixed(self.marks, tokens, mixing)
+        return VisualTokens(mix(self.features), extras, mixed)
 
 
 class Decoder(Protocol):
@@ -85,11 +98,31 @@ class Decoder(Protocol):
     def length(self) -> int:
         """How many output tokens are held."""
 
+    @property
+    def held(self) -> int:
+        """How many tokens have been taken, of prompt and output."""
+
     def truncate(self, length: int) -> None:
         """Forget the output tokens from `length` on, 0 <= length <= self.length."""
 
     def fork(self) -> Decoder:
         """Another decoder that holds the same, once the prompt is taken; from now on neither sees the other."""
+
+    def common(self, giver: Decoder) -> int:
+        """How many tokens at the beginning of its prompt and output tokens are those that `giver` holds.
+
+        `giver` is of the same model. Pictures are the same if they are so by content and in the same place.
+        """
+
+    def adopt(self, giver: Decoder) -> int:
+        """Before anything is taken: take over what is common, but for the prompt's last token. How many tokens it is.
+
+        They count as taken. `giver` stays as it is, and from now on neither sees the other.
+        """
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that it keeps from others."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from PIL import Image
 from torch import Tensor
 
+from shared.speculation.request import Message, Picture, Text
 from shared.vlm.port import Block, Decoder, Prompt, VisualTokens, Vlm
 
 
@@ -25,3 +27,10 @@ def extend(vlm: Vlm, decoder: Decoder, ids: Sequence[int]) -> Tensor:
     """Output tokens `ids`, at least one, behind those held; the logits after each of them: [ids, rows]."""
     (rows,) = vlm.step([Block(decoder, ids=ids)])
     return rows
+
+
+def answer_once(vlm: Vlm) -> None:
+    """See a small picture, read a few words, say one token: what a model does for the first time is done then."""
+    prompt = vlm.prepare((Message("user", (Picture(0), Text("Hello."))),), (Image.new("RGB", (64, 64), "gray"),))
+    decoder, rows = prefill(vlm, prompt, vlm.see(prompt))
+    extend(vlm, decoder, [int(rows[-1].argmax())])

@@ -19,6 +19,11 @@ class Store:
         self._layers: dict[int, tuple[Tensor, Tensor]] = {}  # each [1, key/value heads, capacity, head dim]
         self._lent: dict[int, int] = {}  # by layer: slots before this one are read by other stores too
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its buffers, those it shares with a fork included."""
+        return sum(buffer.nbytes for layer in self._layers.values() for buffer in layer)
+
     def fork(self) -> Store:
         """A store of its own that holds the same. What both hold is copied when one of them first writes over it.
 

@@ -11,7 +11,6 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,11 +22,13 @@ from torch import Tensor
 from shared.errors import InvalidValue
 from shared.speculation.prints import ModelPrints, VocabularyPrint
 from shared.speculation.request import Message, ModelDefaults, Text
+from shared.vlm import marks
 from shared.vlm.chat import check_room, pictures_in_order
 from shared.vlm.gaze import Gaze
 from shared.vlm.places import Places, Tile
 from shared.vlm.port import Block, ModelInfo, Prompt, Tokenizer, VisualTokens, check_blocks
-from shared.vlm.toy_vocabulary import ASSISTANT, CONTINUES, END, IMAGE, NEVER_FIRST, PIECES, ROLE_IDS, ToyTokenizer
+from shared.vlm.toy_decoder import GOLDEN, MIX_1, MIX_2, Manner, ToyDecoder, entering, mix, toy
+from shared.vlm.toy_vocabulary import ASSISTANT, END, IMAGE, PIECES, ROLE_IDS, ToyTokenizer
 
 _CELL = 16  # pixels on a side of what one visual token stands for
 _MAX_SIDE = 8  # visual tokens on a side of a picture
@@ -36,18 +37,7 @@ _MIN_ROWS = 32  # the special tokens and the bytes below it are in every toy
 
 _SCALE = 2.0  # nats: the best id holds about half of the probability, a handful of others the rest
 _UNSURE = 1.0  # nats, where a draft differs: flatter, as a draft's mistakes are
-_BANNED = -30.0
-_FORCED = 40.0
-_END_LEAD = 3.0
-# The chance of an end at output position n is (n - _FIRST_END) / _END_SPREAD: answers of 40 tokens, give or take 20.
-_FIRST_END = 8
-_END_SPREAD = 600
 _PRUNED = 0.4  # share of the agreement lost when every visual token is dropped
-
-_MASK = 2**64 - 1
-_GOLDEN = 0x9E3779B97F4A7C15
-_MIX_1, _MIX_2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB  # the finalizer of SplitMix64 (Steele, Lea, Flood 2014)
-_DISAGREES, _ENDS = 0xD1B54A32D192ED03, 0x8CB92BA72F3D8DD7  # salts of independent decisions about one prefix
 
 
 @dataclass(eq=False)
@@ -87,7 +77,7 @@ class ToyVlm:
                 image_processor=hashlib.sha256(b"toy cells").digest(),
             ),
         )
-        self._lanes = np.arange(1, self.rows + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
+        self._lanes = np.arange(1, self.rows + 1, dtype=np.uint64) * np.uint64(GOLDEN)
 
     def prepare(self, messages: Sequence[Message], images: Sequence[Image.Image]) -> Prompt:
         """Each message is its role, its words and its pictures. Raises InvalidValue, PromptTooLong."""
@@ -105,16 +95,19 @@ class ToyVlm:
         return Prompt(tuple(ids), visual_tokens, tuple(zip(pictures, grids, strict=True)))
 
     def see(self, prompt: Prompt) -> VisualTokens:
-        """A visual token is the mean colour of its cell, spread over the hidden size; the extras are a digest."""
+        """A visual token is the mean colour of its cell, spread over the hidden size; the extras are its own hash."""
         self.work(sum(prompt.visual_tokens))
-        digest = hashlib.blake2b(digest_size=16)
+        hashes: list[int] = []
         tints = [np.zeros((0, 3))]
         for picture, grid in prompt.pixels:
-            digest.update(repr(picture.size).encode() + picture.tobytes())
+            whole = hashlib.blake2b(repr(picture.size).encode() + picture.tobytes(), digest_size=8).digest()
+            hashes += [mix(int.from_bytes(whole) + place) for place in range(math.prod(grid))]
             tints.append(np.asarray(picture.resize(grid, Image.Resampling.BOX), dtype=np.float64).reshape(-1, 3) / 255)
         spread = np.sin(np.arange(1, 3 * _HIDDEN + 1)).reshape(3, _HIDDEN)
         features = (np.concatenate(tints) @ spread).astype(np.float32)
-        return VisualTokens(torch.from_numpy(features), digest.digest())
+        grids = [grid for _, grid in prompt.pixels]
+        known = marks.of_pictures(prompt.digests, grids, prompt.visual_tokens)
+        return VisualTokens(torch.from_numpy(features), hashes, known)
 
     def places(self, prompt: Prompt) -> Places:
         """As the port says: the cells, row by row."""
@@ -143,31 +136,26 @@ class ToyVlm:
         """As the port says. Visual tokens left out lower the agreement; which ones decides where."""
         total = sum(prompt.visual_tokens)
         kept = range(total) if kept is None else kept
-        seen = hashlib.blake2b(repr((self.seed, prompt.ids)).encode() + visual.extras, digest_size=8)
         missing = 1 - len(kept) / total if total else 0.0
         pruning = hashlib.blake2b(repr(tuple(kept)).encode(), digest_size=8) if missing else None
-        return ToyDecoder(
-            self,
-            prompt=len(prompt.ids) - total + len(kept),
-            start=int.from_bytes(seen.digest()),
-            agreement=self.agreement * (1 - _PRUNED * missing),
-            salt=int.from_bytes(pruning.digest()) if pruning else 0,
-        )
+        agreement = self.agreement * (1 - _PRUNED * missing)
+        manner = Manner(self.seed, agreement, int.from_bytes(pruning.digest()) if pruning else 0, self.logits)
+        return ToyDecoder(manner, entering(prompt, visual, frozenset(kept)))
 
     def step(self, blocks: Sequence[Block]) -> list[Tensor]:
         """As the port says."""
         check_blocks(blocks)
         if not blocks:
             return []
-        decoders = [_toy(block) for block in blocks]
+        decoders = [toy(block.decoder) for block in blocks]
         self.work(sum(block.prompt + len(block.ids) for block in blocks))
         return [decoder.take(block) for decoder, block in zip(decoders, blocks, strict=True)]
 
     def logits(self, keys: Sequence[int], unsure: Sequence[bool]) -> NDArray[np.float64]:
         """Independent exponential logits, one row for each key: [keys, rows]."""
         lanes = np.array(keys, dtype=np.uint64)[:, None] + self._lanes
-        lanes = (lanes ^ (lanes >> np.uint64(30))) * np.uint64(_MIX_1)
-        lanes = (lanes ^ (lanes >> np.uint64(27))) * np.uint64(_MIX_2)
+        lanes = (lanes ^ (lanes >> np.uint64(30))) * np.uint64(MIX_1)
+        lanes = (lanes ^ (lanes >> np.uint64(27))) * np.uint64(MIX_2)
         lanes ^= lanes >> np.uint64(31)
         uniform = (lanes >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
         scales = np.where(unsure, _UNSURE, _SCALE)[:, None]
@@ -179,70 +167,6 @@ class ToyVlm:
         seconds = self.step_seconds + self.token_seconds * tokens
         if seconds:
             self.sleep(seconds)
-
-
-class ToyDecoder:
-    """One answer's states: the hash of all that came before each position, so that to truncate is to forget some."""
-
-    def __init__(self, model: ToyVlm, prompt: int, start: int, agreement: float, salt: int) -> None:
-        self.prompt_left = prompt
-        self._model = model
-        self._states = [start]  # one before each output token, and one after the last
-        self._tokens: list[int] = []
-        self._agreed = round(agreement * 2**64)
-        self._salt = salt
-
-    @property
-    def length(self) -> int:
-        """How many output tokens are held."""
-        return len(self._tokens)
-
-    def truncate(self, length: int) -> None:
-        """As the port says."""
-        if not 0 <= length <= self.length:
-            raise ValueError(f"cannot truncate {self.length} tokens to {length}")
-        del self._tokens[length:]
-        del self._states[length + 1 :]
-
-    def fork(self) -> ToyDecoder:
-        """As the port says."""
-        if self.prompt_left:
-            raise ValueError(f"a decoder whose prompt has {self.prompt_left} tokens left cannot be forked")
-        fork = copy(self)
-        fork._states, fork._tokens = list(self._states), list(self._tokens)
-        return fork
-
-    def take(self, block: Block) -> Tensor:
-        """Hold the block. The rows that it yields."""
-        begin = self.length + len(block.ids) + 1 - block.rows
-        self.prompt_left -= block.prompt
-        for token in block.ids:
-            self._tokens.append(token)
-            self._states.append(_mix(self._states[-1] ^ _mix(token + 1)))
-        states = self._states[begin:]
-        differs = [_mix(state ^ _DISAGREES) >= self._agreed for state in states]
-        keys = [_mix(s ^ _DISAGREES ^ self._salt) if d else s for s, d in zip(states, differs, strict=True)]
-        rows = self._model.logits(keys, differs)
-        rows[:, NEVER_FIRST] = _BANNED
-        rows[:, len(PIECES) :] = _BANNED  # rows that pad a vocabulary
-        rows[:, END] = _BANNED
-        for i, key in enumerate(keys):
-            self._end_or_go_on(rows[i], key, begin + i)
-        return torch.from_numpy(rows.astype(np.float32))
-
-    def _end_or_go_on(self, row: NDArray[np.float64], key: int, position: int) -> None:
-        """A character begun is finished; elsewhere an end comes by hash, more likely as the answer grows."""
-        token = CONTINUES.get(self._tokens[position - 1]) if position else None
-        if token is not None:
-            row[token] = _FORCED
-        elif _mix(key ^ _ENDS) * _END_SPREAD < (position - _FIRST_END) << 64:
-            row[END] = row.max() + _END_LEAD
-
-
-def _toy(block: Block) -> ToyDecoder:
-    if not isinstance(block.decoder, ToyDecoder):
-        raise TypeError("a decoder of another model")
-    return block.decoder
 
 
 def named(name: str) -> ToyVlm:
@@ -259,14 +183,6 @@ def named(name: str) -> ToyVlm:
         except ValueError as error:
             raise InvalidValue(f"toy model {key}", value, "must be a number") from error
     return ToyVlm(name=name, **chosen)  # type: ignore[arg-type]  # the keys are the fields of ToyVlm
-
-
-def _mix(value: int) -> int:
-    """SplitMix64 of one 64-bit integer."""
-    value = (value + _GOLDEN) & _MASK
-    value = ((value ^ (value >> 30)) * _MIX_1) & _MASK
-    value = ((value ^ (value >> 27)) * _MIX_2) & _MASK
-    return value ^ (value >> 31)
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:

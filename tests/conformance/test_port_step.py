@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from shared.vlm.port import Block, Vlm
+from shared.vlm.port import Block, Decoder, Vlm
 from shared.vlm.single import extend, prefill
 from tests.support.models import ANSWER, assert_alike, seen
 from tests.support.tiny_qwen import picture
@@ -96,6 +96,16 @@ class Foreign:
 
     prompt_left = 0
     length = 0
+    held = 0
+    nbytes = 0
+
+    def common(self, giver: Decoder) -> int:
+        """Nothing."""
+        return 0
+
+    def adopt(self, giver: Decoder) -> int:
+        """Nothing."""
+        return 0
 
     def truncate(self, length: int) -> None:
         """Nothing to forget."""

@@ -242,8 +242,9 @@ async def test_an_edge_listens_on_ipv6_too() -> None:
         await exact(client, asked())
 
 
-async def test_a_running_edge_holds_nothing_of_answers_that_are_over() -> None:
-    async with edge(park_seconds=0) as server:
+@pytest.mark.parametrize("reuse_mib", [0.0, 0.001])
+async def test_a_running_edge_holds_nothing_of_answers_that_are_over_but_what_it_may(reuse_mib: float) -> None:
+    async with edge(park_seconds=0, reuse_mib=reuse_mib) as server:
         async with device(f"127.0.0.1:{server.port}", toy_draft()) as client, at(server) as raw:
             await exact(client, asked("what is it?", a_picture(seed=1)))
             pieces = (await client.ask(asked("and this?", ignore_eos=True))).pieces()
@@ -256,7 +257,8 @@ async def test_a_running_edge_holds_nothing_of_answers_that_are_over() -> None:
             left = await raw.stream(eager(opening()))
             await left.until(Commit)
             left.cancel()
-        await eventually(lambda: (server.sessions, server.places, alive()["decoders"]), (0, 0, 0))
+        await eventually(lambda: (server.sessions, server.places, alive()["decoders"] - server.left), (0, 0, 0))
+        assert (server.left > 0) == (reuse_mib > 0)
     await nothing_alive()
 
 

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge_server.engine.events import Foretold, Step
 from edge_server.engine.plan import Look
+from edge_server.engine.remains import Remains
 from edge_server.metrics import EdgeMetrics
 from edge_server.sessions import Sessions
 from edge_server.visit import Visit
@@ -16,7 +17,7 @@ from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Pi
 from shared.speculation.request import SamplingParameters
 from shared.wire.handshake import Opened, Queued, Resume
 
-STEP = Step(1, Look.RULE, 0.03, Foretold(None, (0, 0, 0, 0)), 2, 1, 0, 5, 6, 70, 4, 9, (2, 1), (2,))
+STEP = Step(1, Look.RULE, 0.03, Foretold(None, (0, 0, 0, 0)), 2, 1, 0, 5, 6, 70, 4, 9, (2, 1), (2,), 20, 15)
 OPENED = Opened(b"s" * 16, b"t" * 16, SamplingParameters(max_tokens=9), 30, 20, 256, (), 16, Pace.EAGER, 60)
 
 
@@ -46,6 +47,7 @@ def test_a_step_is_counted() -> None:
     assert by_depth == [2, 1, 0, 0]
     assert said["spec_decode_num_accepted_tokens_per_pos_total", "0"] == 2
     assert said["kv_cache_tokens",] == 70
+    assert (said["prefix_cache_queries_total",], said["prefix_cache_hits_total",]) == (40, 30)
 
 
 def test_a_deeper_look_than_ever_foreseen_is_no_disaster() -> None:
@@ -110,9 +112,11 @@ def test_signs_of_life_are_no_movement() -> None:
     assert visit.idle_seconds == 5
 
 
-def test_sessions_are_counted_when_somebody_looks() -> None:
-    metrics, sessions = EdgeMetrics("m"), Sessions(1, 60.0, 4)
-    metrics.watch(sessions)
+def test_sessions_and_remains_are_counted_when_somebody_looks() -> None:
+    metrics, sessions, remains = EdgeMetrics("m"), Sessions(1, 60.0, 4), Remains(1000)
+    metrics.watch(sessions, remains)
+    remains.nbytes = 600
+    assert told(metrics)["prefix_cache_bytes",] == 600
     tickets = [sessions.queue() for _ in range(3)]
     said = told(metrics)
     assert (said["num_requests_running",], said["num_requests_waiting",], said["sessions", "parked"]) == (1, 2, 0)
