@@ -71,7 +71,7 @@ class Session:
     `verdict`: the batch's, told to the device with each commit. `probed`: the step that looked at a proposal of it
     last that was not worth it; the batch's, too. `lead`: tokens that it is ahead of itself without proposals; the
     batch's, too. `served`: kept by who gives turns. `journal`: if the device asked. `leave`: is given the decoder of an
-    answer that has ended well, once its prompt is taken. `attended`: what the device was told of where the target looks.
+    answer that has ended well, once its prompt is taken. `attended`: where the target looks, as the device was told.
     """
 
     vlm: Vlm

@@ -20,7 +20,6 @@ from shared.speculation.request import SamplingWish
         ("edge", "host:65536", "1 to 65535"),
         ("edge", "host:http", "host:port"),
         ("prune", "best", "one of covspec, none"),
-        ("prune", "verifier", "an edge does not send"),
         ("keep", "2.0", "at most 1"),
         ("window", 0, "between 1 and 64"),
         ("window", 65, "between 1 and 64"),
@@ -32,6 +31,12 @@ from shared.speculation.request import SamplingWish
 def test_what_may_not_be_is_refused_by_name(field: str, value: Any, limit: str) -> None:
     with pytest.raises(InvalidValue, match=f"^{field} is .*{limit}"):
         DeviceConfig(**{field: value})
+
+
+def test_where_the_edge_chooses_it_must_be_told_how_many() -> None:
+    with pytest.raises(InvalidValue, match="^keep is 'auto': .*give a count, or a ratio"):
+        DeviceConfig(prune="verifier")
+    assert DeviceConfig(prune="verifier", keep="0").keep == "0"
 
 
 def test_every_option_of_sampling_becomes_a_wish() -> None:
