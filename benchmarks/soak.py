@@ -32,7 +32,7 @@ from tests.support.system import a_picture, alive, asked, device, edge, eventual
 
 _TOGETHER = 8  # devices
 _LOOKS = 20
-_SIGHTS = 8  # tensors: the pictures kept differ in size
+_SIGHTS = 16  # tensors, two of each picture: the pictures kept differ in size
 _GROWTH_MIB = 8.0  # resident, that the second half may lie above the first, which still fills caches
 _SLACK_MIB, _LEFT_BYTES = 1.0, 500  # in use, that the second half may leave, and each of its sessions: gRPC keeps some
 
@@ -67,12 +67,14 @@ async def soak(wanted: argparse.Namespace) -> int:
     rng, ends, looks = random.Random(wanted.seed), Counter[str](), list[Held]()
     before, began = alive(), monotonic()
     options = {"max_sessions": 6, "park_seconds": 0.5, "sight_tokens": 512, "image_cache_mib": 1.0}
+    options["reuse_seconds"] = 0.3  # what ended answers leave is taken, and gone at each look
     async with edge(load_target, **options) as server, Shim(server.port) as shim:
         for look in range(_LOOKS):
             goal = wanted.sessions * (look + 1) // _LOOKS
             left = iter(range(sum(ends.values()), goal))
             await asyncio.gather(*(_ask_on(shim, draft, left, rng, ends) for _ in range(_TOGETHER)))
-            await eventually(lambda: (server.sessions, server.places), (0, 0))
+            assert server.left <= options["max_sessions"]
+            await eventually(lambda: (server.sessions, server.places, server.left), (0, 0, 0))
             looks.append(Held.now(sum(ends.values())))
             _say(str(looks[-1]))
     await eventually(alive, before)
@@ -109,7 +111,7 @@ async def _ask_on(shim: Shim, draft: Vlm, left: Iterator[int], rng: random.Rando
 
 async def _ask(client: Client, number: int, shim: Shim, rng: random.Random) -> str:
     pictures = (a_picture(rng.randrange(100)),) if rng.random() < 0.3 else ()
-    question = asked(f"question {number}", *pictures, temperature=1.0, max_tokens=rng.randint(1, 120))
+    question = asked(f"question {number % 50}", *pictures, temperature=1.0, max_tokens=rng.randint(1, 120))
     leave_after = rng.randint(0, 40) if rng.random() < 0.4 else None
     cut_after = rng.randint(0, 40) if rng.random() < 0.05 else None
     answer = await client.ask(question)

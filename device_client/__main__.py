@@ -69,6 +69,7 @@ def ask(
 def chat(
     *image: Annotated[str, Parameter(name="IMAGE...", negative=())],
     system: str = "",
+    trace: Path | None = None,
     pictures: PictureOptions = PictureOptions(),  # noqa: B008 - frozen
     show: ShowOptions = ShowOptions(),  # noqa: B008 - frozen
     config: DeviceConfig = DeviceConfig(),  # noqa: B008 - frozen
@@ -82,12 +83,14 @@ def chat(
         Pictures for the first question.
     system
         How the model is to be.
+    trace
+        File for timelines of both ends, one for each answer: of out.json come out-1.json, out-2.json.
     """
     from device_client.ask import Sources  # heavy, as above
     from device_client.show import Screen
     from device_client.talk import Habits, talk_on
 
-    habits = Habits(sampling.wish(), system, pictures.allow_url, show.verbose)
+    habits = Habits(sampling.wish(), system, pictures.allow_url, show.verbose, trace)
     return talk_on(Sources(image, pictures), habits, config, Screen(show.color, as_json=False))
 
 

@@ -80,6 +80,9 @@ _FAILURES = (
     ("Hostname Verification", "its certificate is for another name than this address (--tls-name says which is meant)"),
     ("CERTIFICATE_VERIFY_FAILED", "no authority that this device trusts has signed its certificate (--tls-ca)"),
     ("WRONG_VERSION_NUMBER", "it does not speak TLS, and this device was told to"),
+    ("Connection refused", "nothing listens there; is the edge running, and is this its port (--edge)?"),
+    ("http1.x server", "what listens there speaks HTTP/1 and is no edge; is this its port (--edge)?"),
+    ("Domain name not found", "no machine of this name is known (--edge)"),
 )
 _CLOSED = {
     False: "it may speak TLS (--tls, --tls-ca)",

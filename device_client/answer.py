@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import aclosing, nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property
 from time import monotonic
 
 from PIL import Image
@@ -20,12 +21,13 @@ from device_client.draft.drafter import Drafter
 from device_client.figures import Figures
 from device_client.provisional import Provisional, Understudy, filled
 from device_client.session import Away, EdgeSession
+from device_client.trace.trace_file import TraceFile
 from shared.errors import OutOfStep, Unsupported
 from shared.logs import facts
 from shared.speculation.attended import Attended
 from shared.speculation.ending import TextStream
 from shared.speculation.messages import Commit, Finished, FinishReason, ResidualRow
-from shared.speculation.request import Message, SamplingParameters, SamplingWish
+from shared.speculation.request import ImageReference, Message, SamplingParameters, SamplingWish
 from shared.speculation.residual import corrected
 from shared.wire.codec import FromEdge
 from shared.wire.handshake import Opened, Queued
@@ -61,6 +63,11 @@ class Question:
     sampling: SamplingWish
     log_probabilities: bool = False
 
+    @cached_property
+    def references(self) -> tuple[ImageReference, ...]:
+        """By what the edge, and the draft, know the pictures again."""
+        return tuple(ImageReference.of(data) for data in self.encoded)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -78,14 +85,25 @@ class Result:
 class Answer:
     """An answer on its way: iterate over `pieces`, or `events`, once; `result` is there after the last."""
 
-    def __init__(self, question: Question, session: EdgeSession, draft: DraftModel, control: Control) -> None:
+    def __init__(
+        self,
+        question: Question,
+        session: EdgeSession,
+        draft: DraftModel,
+        control: Control,
+        file: TraceFile | None = None,
+    ) -> None:
+        """`file`: for a timeline of it, written when the reading of it ends."""
+        self._file = file
         self.result: Result | None = None
         self._question = question
         self._session = session
         self._draft = draft
         self._control = control
         self._conversation = control.conversation
-        self._ahead = Ahead(Task(question.messages, question.images, question.sampling), session, draft, control)
+        digests = tuple(reference.digest for reference in question.references)
+        task = Task(question.messages, question.images, question.sampling, digests)
+        self._ahead = Ahead(task, session, draft, control)
         self._text = TextStream(draft.vlm.tokenizer.decode, question.sampling.stop)
         self._unread: list[int] = []  # committed ids whose text no piece holds yet
         self.log_probabilities: list[float] = []  # of the committed ids, if asked for
@@ -107,7 +125,8 @@ class Answer:
 
     def figures(self) -> Figures:
         """What it has come to so far."""
-        return self._session.recorder.figures()
+        told = self._conversation.told
+        return replace(self._session.recorder.figures(), beside=told.beside, beside_stood=told.stood)
 
     async def pieces(self) -> AsyncGenerator[Piece, None]:
         """The text as it is confirmed. Raises what ended the answer early."""
@@ -122,7 +141,8 @@ class Answer:
         If the draft goes on alone while the edge is away, that comes between the pieces, as provisional.
         """
         said: list[str] = []
-        async with aclosing(self._messages()) as messages, self._ahead.running():
+        kept = nullcontext() if self._file is None else self._file.kept()
+        async with kept, aclosing(self._messages()) as messages, self._ahead.running():
             async for message in messages:
                 if isinstance(message, Queued | Provisional):
                     yield message

@@ -21,6 +21,7 @@ from device_client.chat import Chat, SeenPicture
 from device_client.client import Client as Asker
 from device_client.config import DeviceConfig
 from device_client.pictures import as_png, read_picture, seen
+from device_client.trace.trace_file import Traces
 from shared.demo.pair import draft_folder
 from shared.errors import InvalidValue
 from shared.speculation.request import SamplingWish
@@ -103,11 +104,19 @@ class AsyncStream:
 class AsyncClient:
     """Asks the edge of `config` with its draft model ahead of it. Use as `async with`; that loads the model.
 
-    `draft`: a model that is loaded already, which then counts instead of `config.draft`.
+    `draft`: a model that is loaded already, which then counts instead of `config.draft`. `trace`: a file name, of which
+    each answer's timeline makes its own (`out.json`: `out-1.json`, ...); one that cannot be is an InvalidValue.
     """
 
-    def __init__(self, config: DeviceConfig = DeviceConfig(), draft: Vlm | None = None) -> None:  # noqa: B008 - frozen
+    def __init__(
+        self,
+        config: DeviceConfig = DeviceConfig(),  # noqa: B008 - frozen
+        draft: Vlm | None = None,
+        *,
+        trace: str | PathLike[str] | None = None,
+    ) -> None:
         self.config = config
+        self._traces = None if trace is None else Traces(Path(trace))
         self._draft = draft
         self._opened: Asker | None = None
 
@@ -115,7 +124,7 @@ class AsyncClient:
         if self._draft is None:
             self.config = replace(self.config, threads=resolve_threads(self.config.threads, self.config.draft))
             self._draft = await asyncio.to_thread(load_draft, self.config)
-        self._opened = Asker(self.config, self._draft)
+        self._opened = Asker(self.config, self._draft, self._traces)
         return self
 
     async def __aexit__(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
+from os import PathLike
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -106,8 +107,14 @@ class Stream:
 class Client:
     """`AsyncClient` for ordinary code: its event loop runs on a thread of its own. Use as `with`."""
 
-    def __init__(self, config: DeviceConfig = DeviceConfig(), draft: Vlm | None = None) -> None:  # noqa: B008 - frozen
-        self._client = AsyncClient(config, draft)
+    def __init__(
+        self,
+        config: DeviceConfig = DeviceConfig(),  # noqa: B008 - frozen
+        draft: Vlm | None = None,
+        *,
+        trace: str | PathLike[str] | None = None,
+    ) -> None:
+        self._client = AsyncClient(config, draft, trace=trace)
         self._thread = _LoopThread()
 
     def __enter__(self) -> Client:

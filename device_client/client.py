@@ -24,6 +24,7 @@ from device_client.draft.calibration import Calibration
 from device_client.draft.control import Control
 from device_client.draft.drawing import Drawing
 from device_client.draft.gate import Gate
+from device_client.draft.shape import SHAPES
 from device_client.draft.strategy import Strategy
 from device_client.figures import Recorder
 from device_client.link import server_info
@@ -31,12 +32,12 @@ from device_client.prune.wish import parse_budget, parse_choice
 from device_client.reduce import Reducer
 from device_client.session import EdgeSession, Route
 from device_client.trace.trace import Trace
+from device_client.trace.trace_file import Traces
 from shared.errors import InvalidValue, Unavailable, Unsupported
 from shared.speculation.attended import Share
 from shared.speculation.device import REST, DeviceConversation
 from shared.speculation.messages import Evidence, Judging, Pace, Rule
 from shared.speculation.prints import fit
-from shared.speculation.request import ImageReference
 from shared.vlm.port import Vlm
 from shared.vlm.threads import pin_thread, resolve_threads
 from shared.wire.handshake import DeviceProfile, Open, ServerInfo
@@ -49,7 +50,8 @@ Value = TypeVar("Value")
 class Client:
     """Asks the edge at `config.edge` with `draft` ahead of it. Use as `async with`."""
 
-    def __init__(self, config: DeviceConfig, draft: Vlm) -> None:
+    def __init__(self, config: DeviceConfig, draft: Vlm, traces: Traces | None = None) -> None:
+        """`traces`: where each answer's timeline goes, if anywhere."""
         self.threads = resolve_threads(config.threads, draft.info.name)  # CPU threads of the draft
         self.thread = ThreadPoolExecutor(1, "draft", pin_thread, (self.threads,))
         self._config = config
@@ -59,6 +61,7 @@ class Client:
         self._access = Access.of(config)
         self._channel: grpc.aio.Channel = self._access.channel()
         self._info: ServerInfo | None = None
+        self._traces = traces
         self._ledger = Ledger()
 
     async def __aenter__(self) -> Client:
@@ -69,6 +72,7 @@ class Client:
     ) -> None:
         await self._channel.close()
         await asyncio.to_thread(self.thread.shutdown)  # a forward that runs ends first
+        self._reducer.close()
 
     @property
     def is_overheard(self) -> bool:
@@ -113,19 +117,23 @@ class Client:
     async def ask(self, question: Question, trace: Trace | None = None) -> Answer:
         """Begin an answer, which `trace` is told of. Raises Unavailable, ModelMismatch, InvalidValue."""
         begin = monotonic()
+        traces = self._traces if trace is None and self._traces is not None and self._traces.wanted else None
+        trace = Trace() if traces is not None else trace
         config, info = self._config, await self.info()
         vocabulary = self._vlm.info.prints.vocabulary
         common = fit(vocabulary, info.vocabulary).cut(self._vlm.info.rows)
-        if config.window > info.limits.max_window:
-            raise InvalidValue("window", config.window, f"the edge's limit is {info.limits.max_window}")
+        for name, asked in (("window", config.window), ("tree", config.tree)):
+            if asked > info.limits.max_window:
+                raise InvalidValue(name, asked, f"the edge's limit is {info.limits.max_window}")
+        if config.tree and not info.trees:
+            raise Unsupported("the edge verifies paths alone: --tree needs one that takes trees")
         pace = Pace(config.pace)
         drawing = self._drawing(info)
         named = f"covspec device-client {version('covspec')}"
-        profile = DeviceProfile(vocabulary, config.window, pace, drawing.judging, client=named)
-        references = tuple(ImageReference.of(data) for data in question.encoded)
+        profile = DeviceProfile(vocabulary, max(config.window, config.tree), pace, drawing.judging, client=named)
         opening = Open(
             question.messages,
-            references,
+            question.references,
             question.sampling,
             profile,
             log_probabilities=question.log_probabilities,
@@ -133,6 +141,8 @@ class Client:
             attend=self._attend(info),
         )
         request = new_request()
+        if trace is not None:
+            trace.request = request
         metadata = (*self._access.metadata, *request_metadata(request))
         resume = config.fallback != "error"
         route = Route(
@@ -149,7 +159,7 @@ class Client:
         branching = config.branches and config.most_branches > 0
         strategy, window = Strategy(config.policy, config.prefer, config.lockstep, branching), config.window
         control = Control(
-            DeviceConversation(window, rest=REST if pace is Pace.EAGER else 0, judging=drawing.judging),
+            DeviceConversation(window, (), REST if pace is Pace.EAGER else 0, drawing.judging, config.tree),
             strategy.begin(window),
             strategy.handing(pace),
             strategy.branching and drawing.judging.plain,
@@ -157,10 +167,12 @@ class Client:
             recorder.flight,
             closes=config.lockstep and config.bonus and drawing.judging.rule is Rule.REJECTION,
             most_branches=config.most_branches,
+            shape=SHAPES[config.tree_shape],
         )
         alone = config.fallback == "local"
         model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, self._reducer, drawing)
-        return Answer(question, session, model, control)
+        kept = traces.file(trace) if traces is not None and trace is not None else None
+        return Answer(question, session, model, control, kept)
 
     def _attend(self, info: ServerInfo) -> Share | None:
         """What the edge is asked of where its target looks. Raises Unsupported for one that does not tell."""

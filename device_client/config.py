@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from device_client.draft.names import GateRule, PolicyName, Preference
+from device_client.draft.names import GateRule, PolicyName, Preference, TreeShape
 from device_client.presets import PresetName
 from device_client.prune.wish import check_together, parse_budget, parse_choice
 from shared.errors import InvalidValue
@@ -76,6 +76,12 @@ class DeviceConfig:
     """Draft from likely corrections too, where that is worth the time; --no-branches drafts the path alone."""
     most_branches: int = 4
     """So many at a time."""
+    tree: int = 0
+    """Propose the branches too: a tree of at most so many tokens, path included, which is more than the window. For
+    links whose round trip dwarfs the target's step. 0: branches stay on this device."""
+    tree_shape: TreeShape = "best"
+    """Which branches. best: the likeliest by what stood before. eagle2: by the draft's own probability. sage: many
+    where the draft's entropy is high, few where it is low."""
     prune: str = "covspec"
     """Which visual tokens the draft reads, if not all. covspec: those the question points at, that are busy, and new.
     Others to compare with: see docs/pruning.md. The text never changes, only the speed."""
@@ -115,6 +121,7 @@ class DeviceConfig:
             raise InvalidValue("threads", self.threads, "must lie between 0 and 1024")
         if not 0 <= self.most_branches <= 16:
             raise InvalidValue("most_branches", self.most_branches, "must lie between 0 and 16")
+        self._check_tree()
         self._check_rule()
         self._check_access(host)
 
@@ -125,6 +132,16 @@ class DeviceConfig:
             )
         if self.gate is not None and not 0 <= self.gate <= 1000:
             raise InvalidValue("gate", self.gate, "must lie between 0 and 1000")
+
+    def _check_tree(self) -> None:
+        if self.tree == 0:
+            return
+        if not self.window < self.tree <= 64:
+            raise InvalidValue("tree", self.tree, f"must be 0, or from {self.window + 1}, more than the window, to 64")
+        if not self.branches or self.most_branches == 0:
+            raise InvalidValue("tree", self.tree, "a tree has branches: not with --no-branches")
+        if self.rule != "coupled" or self.gate is not None:
+            raise InvalidValue("tree", self.tree, "is for ids that are compared: not with --rule rejection, --gate")
 
     def _check_access(self, host: str) -> None:
         for one, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):

@@ -1,22 +1,39 @@
-"""Draws scores of places over a picture: four panels, a title and a scale, with Pillow's own font.
+"""Draws scores of places over a picture: panels, a title and a scale, with Pillow's own font.
 
-It knows boxes and numbers from 0 to 1, nothing of models.
+A title in a script that this font lacks is set in one of the system's. It knows boxes and numbers from 0 to 1, nothing
+of models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom from 0 to 1
 Colour = tuple[int, int, int]
+Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-PANEL = 560  # pixels of a panel's longer side
+PANEL = 560  # pixels of a panel's longer side; twice that where the panels stand one below the other
+WIDE = 2.0  # width by height, beyond which they do
 _GAP, _LINE = 24, 30
 _PAPER, _INK, _FRAME = (250, 250, 247), (28, 28, 32), (255, 214, 10)
 _SCALE: tuple[Colour, ...] = ((33, 18, 80), (92, 36, 126), (178, 54, 108), (236, 110, 66), (252, 216, 94))  # dark: 0
+FONTS = (  # with many scripts, as Linux, macOS and Windows name them; the first that has most is taken
+    "DejaVuSans.ttf",
+    "NotoSansCJK-Regular.ttc",
+    "NotoSans-Regular.ttf",
+    "NotoSansArabic-Regular.ttf",
+    "NotoSansDevanagari-Regular.ttf",
+    "Arial Unicode.ttf",
+    "msyh.ttc",
+    "segoeui.ttf",
+)
+_NOWHERE = "\U0010fffe"  # no character: no font has it
 _DIM, _VEIL = 0.22, 0.72  # how much is left of what is left out; how much a score covers
 
 
@@ -31,21 +48,23 @@ class Panel:
 def draw(
     picture: Image.Image, boxes: Sequence[Box], kept: Collection[int], title: str, panels: Sequence[Panel]
 ) -> Image.Image:
-    """The panels two by two. In each the kept places are framed."""
-    scale = PANEL / max(picture.size)
+    """The panels two by two, of a wide picture one below the other. In each the kept places are framed."""
+    columns = 1 if picture.width > WIDE * picture.height else 2
+    scale = PANEL * 2 / columns / max(picture.size)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     large = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
     cell = max(size[0], 300), size[1] + _LINE
-    wide = 2 * cell[0] + 3 * _GAP
-    rows = -(-len(panels) // 2)
-    lines = _wrapped(title, wide - 2 * _GAP)
+    wide = columns * cell[0] + (columns + 1) * _GAP
+    rows = -(-len(panels) // columns)
+    font = font_for(title, 20)
+    lines = wrapped(title, wide - 2 * _GAP, font.getlength)
     top = _GAP + _LINE * len(lines)
     sheet = Image.new("RGB", (wide, top + rows * (cell[1] + _GAP) + _LINE + _GAP), _PAPER)
     pen = ImageDraw.Draw(sheet)
     for number, line in enumerate(lines):
-        pen.text((_GAP, _GAP // 2 + number * _LINE), line, _INK, _font(20))
+        pen.text((_GAP, _GAP // 2 + number * _LINE), line, _INK, font)
     for number, panel in enumerate(panels):
-        corner = _GAP + number % 2 * (cell[0] + _GAP), top + number // 2 * (cell[1] + _GAP)
+        corner = _GAP + number % columns * (cell[0] + _GAP), top + number // columns * (cell[1] + _GAP)
         pen.text(corner, panel.title, _INK, _font(17))
         sheet.paste(_panel(large, boxes, kept, panel), (corner[0], corner[1] + _LINE))
     _legend(pen, (_GAP, sheet.height - _LINE - _GAP // 2))
@@ -99,19 +118,43 @@ def _pixels(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font_for(text: str, size: int) -> Font:
+    """Pillow's own font, unless a font of the system has more of the characters."""
+    return max((_font(size), *_of_the_system(size)), key=lambda font: sum(_has(font, each) for each in set(text)))
+
+
+def wrapped(text: str, width: float, length: Callable[[str], float]) -> list[str]:
+    """Lines that fit, at most two; what is longer ends in an ellipsis. A word longer than a line is cut anywhere.
+
+    `length`: of a text in the units of `width`.
+    """
+    lines: list[str] = []
+    rest = " ".join(text.split())
+    while rest and len(lines) < 2:
+        fits = bisect_right(range(1, len(rest) + 1), width, key=lambda count: length(rest[:count]))
+        end = max(1, fits)
+        if end < len(rest) and rest[end] != " " and " " in rest[:end]:
+            end = rest.rindex(" ", 0, end)
+        lines.append(rest[:end])
+        rest = rest[end:].lstrip()
+    if rest:
+        last = lines[-1]
+        while last and length(last + " …") > width:
+            last = last[:-1]
+        lines[-1] = last + " …"
+    return lines or [""]
+
+
+def _has(font: Font, character: str) -> bool:
+    """Whether it has a shape for it, and not the box that stands for what is missing."""
+    return bytes(font.getmask(character)) != bytes(font.getmask(_NOWHERE))
+
+
+def _of_the_system(size: int) -> Iterator[Font]:
+    for name in FONTS:
+        with suppress(OSError):  # it is not here
+            yield ImageFont.truetype(name, size)
+
+
+def _font(size: int) -> Font:
     return ImageFont.load_default(size)
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    """Lines that fit, at most two; what is longer ends in an ellipsis."""
-    font, lines = _font(20), [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if font.getlength(longer) > width and lines[-1]:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    if len(lines) > 2:
-        lines = [lines[0], lines[1] + " …"]
-    return lines

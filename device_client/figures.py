@@ -30,6 +30,8 @@ class Figures:
     `lossy`: tokens that were taken without comparing; None: every token was the target's own.
     `drafted`: tokens that the draft chose; `thrown_away`: those of them that the target's text left no place for.
     `corrections`: drafted tokens in whose place the target said another; `foreseen`: those whose branch was ready.
+    `beside`: tokens proposed beside the path, as a tree; `beside_stood`: those of them that the target said while the
+    device's path went another way.
     """
 
     tokens: int
@@ -52,6 +54,8 @@ class Figures:
     traffic: Traffic
     redrawn: int = 0
     lossy: int | None = None
+    beside: int = 0
+    beside_stood: int = 0
 
     @property
     def loss(self) -> str | None:
@@ -87,6 +91,7 @@ class Figures:
             _said(self.passes_per_token, "{:.2f} target passes per token"),
             f"{self.drafted} drafted, {self.thrown_away} thrown away",
             f"{self.foreseen} of {self.corrections} corrections foreseen" if self.corrections else "",
+            f"{self.beside_stood} of {self.beside} proposed beside the path stood" if self.beside else "",
             _said(self.rtt_ms, "RTT {:.1f} ms"),
             _said(self.step_ms, "step {:.1f} ms"),
             _said(self.draft_ms, "draft {:.1f} ms"),

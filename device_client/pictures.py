@@ -68,7 +68,9 @@ def clipboard_picture() -> SeenPicture:
 
     try:
         grabbed = ImageGrab.grabclipboard()
-    except (NotImplementedError, OSError, ChildProcessError) as missing:
+    except NotImplementedError:
+        raise Unsupported("the clipboard cannot be read here: install wl-clipboard (Wayland) or xclip (X11)") from None
+    except (OSError, ChildProcessError) as missing:
         raise Unsupported(f"the clipboard cannot be read here: {missing}") from None
     if isinstance(grabbed, list) and grabbed:  # files that were copied
         return read_picture(grabbed[0])

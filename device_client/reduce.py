@@ -1,7 +1,8 @@
 """Visual token reduction at work: looks at the pictures of a prompt, chooses what enters the draft, and prefills it.
 
-Guarantees: where all tokens are kept nothing is computed for choosing. It runs on the thread that owns the model, and
-remembers between answers only how fast the model prefills.
+Guarantees: where all tokens are kept nothing is computed for choosing. It runs on the thread that owns the model.
+Between answers it remembers how fast the model prefills, what the model saw last, and what the last few answers hold:
+a chat's next turn sees no picture again, and reads only from where it differs on.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from shared.speculation.attended import Attended, share_of
 from shared.speculation.request import Message, Picture, Text
 from shared.vlm.attending import lying_there
 from shared.vlm.gaze import Gaze
-from shared.vlm.port import Decoder, Prompt, VisualTokens, Vlm
+from shared.vlm.port import Block, Decoder, Prompt, VisualTokens, Vlm
+from shared.vlm.remains import Remains
 from shared.vlm.single import prefill
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ log = logging.getLogger(__name__)
 # embedded pair, more where the language model is large beside its tower; the first measured prefill corrects it.
 READ_FOR_SEE = 0.25
 
+_MOST, _MOST_BYTES, _SECONDS = 4, 256 * 2**20, 600.0  # what is kept of answers that are over: a device is small
 UNTIL_TOLD = Choice()  # to read all would cost what is to be saved, and covspec is what the target's choice replaces
 
 
@@ -77,6 +80,8 @@ class Reducer:
         self._budget = budget
         self._clock = clock
         self._token_seconds: float | None = None  # of the last prefill
+        self._seen: tuple[tuple[bytes, ...], VisualTokens, Gaze | None] | None = None  # last, and by what it is known
+        self._remains = Remains(_MOST_BYTES, _MOST, _SECONDS)
 
     def prefill(self, asked: Asked, begins: Callable[[str], None] = lambda _: None) -> tuple[Decoder, Tensor, Reduced]:
         """See, choose, prefill: a decoder that holds the prompt, the logits after it [1, rows], and what was kept.
@@ -88,9 +93,12 @@ class Reducer:
         reduced = self.reduce(asked)
         begins("draft prefill")
         chosen = self._clock()
-        decoder, rows = prefill(asked.vlm, asked.prompt, reduced.visual, reduced.kept)
+        decoder = asked.vlm.begin(asked.prompt, reduced.visual, reduced.kept)
+        reused = self._remains.adopt("", decoder, chosen)
+        (rows,) = asked.vlm.step([Block(decoder, decoder.prompt_left)])
         read = self._clock() - chosen
-        self._token_seconds = read / reduced.entered(asked.prompt)
+        if 2 * reused < decoder.held:  # what a few tokens take says little of many
+            self._token_seconds = read / (decoder.held - reused)
         log.info(
             "%d of %d visual tokens enter the draft: %.0f ms to see and choose, %.0f ms to read",
             *(reduced.count, len(reduced.visual.features), 1e3 * (chosen - begin), 1e3 * read),
@@ -106,14 +114,19 @@ class Reducer:
         log.info("%d of %d visual tokens enter the draft, as the target attends", len(kept), len(seen.features))
         return decoder, rows
 
+    def leave(self, decoder: Decoder) -> None:
+        """An answer is over; nobody steps its decoder any more."""
+        self._remains.leave("", decoder, self._clock())
+
+    def close(self) -> None:
+        """Keep nothing any more."""
+        self._remains.close()
+        self._seen = None
+
     def reduce(self, asked: Asked) -> Reduced:
         """See, and choose what enters."""
         begin = self._clock()
-        gaze = None
-        if Ask.GAZE in self._pruner.asks:
-            visual, gaze = asked.vlm.gaze(asked.prompt)
-        else:
-            visual = asked.vlm.see(asked.prompt)
+        visual, gaze = self._see(asked)
         tokens = len(visual.features)
         if self._idle or not tokens:
             return Reduced(visual, None)
@@ -127,6 +140,19 @@ class Reducer:
         if kept.mixing is not None:
             visual = visual.mixed(kept.indices, kept.mixing)
         return Reduced(visual, kept.indices)
+
+    def _see(self, asked: Asked) -> tuple[VisualTokens, Gaze | None]:
+        """What the model sees, and how it looks if the pruner asks for that; not again what it saw last."""
+        known = asked.prompt.digests
+        if self._seen is not None and self._seen[0] == known:
+            return self._seen[1:]
+        gaze = None
+        if Ask.GAZE in self._pruner.asks:
+            visual, gaze = asked.vlm.gaze(asked.prompt)
+        else:
+            visual = asked.vlm.see(asked.prompt)
+        self._seen = (known, visual, gaze) if known else None
+        return visual, gaze
 
 
 def look(asked: Asked, visual: VisualTokens, asks: Collection[Ask], gaze: Gaze | None = None) -> Sight:

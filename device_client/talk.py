@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvloop
 
@@ -22,6 +23,7 @@ from device_client.config import DeviceConfig
 from device_client.pictures import clipboard_picture, read_picture
 from device_client.show import Screen
 from device_client.start import loaded, log_to
+from device_client.trace.trace_file import Traces
 from shared.errors import CovspecError, InvalidValue
 from shared.speculation.request import SamplingWish
 from shared.vlm.port import Vlm
@@ -44,19 +46,23 @@ class Habits:
     system: str = ""
     allow_url: bool = False
     verbose: bool = False
+    trace: Path | None = None
 
 
 def talk_on(pictures: Sources, habits: Habits, config: DeviceConfig, screen: Screen) -> int:
     """Chat until the person leaves; the exit code."""
     log_to(screen, config, verbose=habits.verbose)
+    traces = None if habits.trace is None else Traces(habits.trace)
     first = pictures.read()
     config, draft = loaded(config, screen)
-    uvloop.run(_talk(first, habits, config, draft, screen))
+    uvloop.run(_talk(first, habits, config, draft, screen, traces))
     return 0
 
 
-async def _talk(first: list[SeenPicture], habits: Habits, config: DeviceConfig, draft: Vlm, screen: Screen) -> None:
-    async with Client(config, draft) as client, aclosing(_lines(screen)) as lines:
+async def _talk(
+    first: list[SeenPicture], habits: Habits, config: DeviceConfig, draft: Vlm, screen: Screen, traces: Traces | None
+) -> None:
+    async with Client(config, draft, traces) as client, aclosing(_lines(screen)) as lines:
         warn_if_overheard(client, config)
         talk = Talk(client, habits, config, screen, first)
         async for line in lines:

@@ -12,11 +12,11 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from edge_server.engine.events import Step
-from edge_server.engine.remains import Remains
 from edge_server.sessions import Sessions
 from edge_server.visit import Visit, outcome_of
 from shared.errors import CovspecError, UnknownSession
 from shared.speculation.messages import FinishReason
+from shared.vlm.remains import Remains
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _STEP = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)

@@ -19,7 +19,6 @@ from edge_server.door import Door
 from edge_server.engine.batch import Batching
 from edge_server.engine.embedded import EmbeddedEngine
 from edge_server.engine.events import Observer
-from edge_server.engine.remains import Remains
 from edge_server.event_file import event_file
 from edge_server.metrics import EdgeMetrics
 from edge_server.monitor import Monitor
@@ -30,6 +29,7 @@ from edge_server.uploads import ImageStore, WaitingRoom
 from edge_server.watchers import together
 from shared.errors import Unavailable
 from shared.vlm.port import Vlm
+from shared.vlm.remains import Remains
 from shared.vlm.threads import threads_here
 from shared.wire.handshake import Limits
 

@@ -214,6 +214,7 @@ def _info(edge: Edge) -> ServerInfo:
         rules=edge.engine.rules,
         version=version("covspec"),
         lossy=edge.lossy,
+        trees=edge.engine.trees,
         attends=edge.attends,
     )
 

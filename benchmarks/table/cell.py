@@ -122,6 +122,8 @@ class Cell:
     device_joules: float | None = None
     draft_agreement: float | None = None
     """Share of the target's own tokens that the draft would have said."""
+    first_token_ratio: Estimate | None = None
+    """Time to the first token, by that of the target alone, in the same pairs as `ratio`."""
 
     @property
     def key(self) -> tuple[str, str, str, float, str]:
@@ -154,6 +156,8 @@ def cell_of(values: Mapping[str, Any]) -> Cell:
     try:
         plain["clock"], plain["exact"] = Clock(plain["clock"]), Exact(plain["exact"])
         plain["link"], plain["ratio"] = LinkShape(**plain["link"]), Estimate(**plain["ratio"])
+        if plain.get("first_token_ratio") is not None:
+            plain["first_token_ratio"] = Estimate(**plain["first_token_ratio"])
         costs = dict(plain["costs"])
         plain["costs"] = Costs(**{**costs, "steps_ms": tuple(costs.get("steps_ms", ()))})
         plain["sent"] = tuple(Sent(**each) for each in plain.get("sent", ()))

@@ -77,6 +77,7 @@ def cell(place: Place, method: MethodName, blocks: Sequence[Block]) -> Cell | No
         unverified=_total(answers, "lossy") / tokens if owed is Exact.LOSSY else None,
         device_seconds=sum(answer.cpu for answer in answers) / tokens,
         device_joules=_joules(answers, tokens),
+        first_token_ratio=SAME if method == ALONE else of_pairs([a.arrivals[0] / b.arrivals[0] for a, b in pairs]),
         draft_agreement=fmean(match for block in blocks for match in block.matches),
         **_of_the_edge(method, answers, tokens),
     )

@@ -19,8 +19,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import machine
+from benchmarks.virtual.against import main as against
 from benchmarks.virtual.cells import Cell, Outcome, measured
 from benchmarks.virtual.edge import Manner
+from benchmarks.virtual.presets import main as presets
+from benchmarks.virtual.sweep import main as sweep
 from benchmarks.virtual.traces import Trace, kept, record
 from shared.speculation.messages import Pace
 
@@ -79,6 +82,9 @@ def show(outcomes: Sequence[Outcome], pace: Pace) -> None:
 
 def main() -> int:
     """The command line."""
+    verbs = {"presets": presets, "sweep": sweep, "against": against}
+    if sys.argv[1:2] and sys.argv[1] in verbs:
+        return verbs[sys.argv[1]](sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks.virtual", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--answers", type=int, default=36)
     parser.add_argument("--first", type=int, default=1000, help="scene; those below 1000 were for tuning")

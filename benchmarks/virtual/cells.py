@@ -110,4 +110,4 @@ def control(strategy: Strategy, manner: Manner, calibration: Calibration) -> Con
 
 def conversation(manner: Manner) -> DeviceConversation:
     """A conversation that has not begun."""
-    return DeviceConversation(manner.window, rest=REST if manner.pace is Pace.EAGER else 0)
+    return DeviceConversation(manner.window, rest=REST if manner.pace is Pace.EAGER else 0, nodes=manner.nodes)

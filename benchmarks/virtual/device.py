@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.virtual.clock import Clock
 from benchmarks.virtual.edge import Manner, StepCurve, VirtualEdge
 from benchmarks.virtual.traces import Trace
+from benchmarks.virtual.wire import Wire
 from device_client.draft.control import Control, Forward
 from device_client.draft.policy import Handing, Move
-from shared.speculation.messages import Commit, Propose, Yield
+from shared.speculation.device import Mark
+from shared.speculation.messages import COUPLED, Claim, Commit, Judging, Propose, Yield
 
-WORD_BYTES, ID_BYTES = 24, 3  # of a framed Propose; of a Commit about the same
+PAPER_IDS = 151_674  # of the paper's vocabulary
+PACKET = 1448  # bytes
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds; bytes a second each way. `ride`: of a draft token, that one more in the same forward takes."""
+    """Seconds; bytes a second each way. `ride`: of a draft token, that one more in the same forward takes.
+
+    `loss`: share of packets; a lost one comes a round trip later, and holds up all behind it. `rows`: ids of the
+    vocabulary, for whole rows.
+    """
 
     draft: float
     step: StepCurve
     round_trip: float
     bytes_per_second: float = 100e6 / 8
     ride: float = 0.1
+    loss: float = 0.0
+    rows: int = PAPER_IDS
 
 
 @dataclass(frozen=True)
 class Replayed:
     """`seconds` from the first token's arrival to the last one's; `alone`: of the target alone over the same link.
 
-    `computed`: tokens that the target computed; `drafting`: seconds that the device drafted.
+    `computed`: tokens that the target computed; `drafting`: seconds that the device drafted. `accepted`: proposals that
+    stood in a step; `unverified`: those of them that a gate let through. `arrivals`: of each token, seconds. `wire`:
+    what was said.
     """
 
     seconds: float
@@ -43,12 +55,20 @@ class Replayed:
     up_bytes: int
     foreseen: int
     corrections: int
+    unverified: int
+    accepted: int
+    arrivals: tuple[float, ...]
+    wire: Wire
+    beside: int = 0
+    stood: int = 0
 
 
 class VirtualDevice:
     """The moves of a `Control`, as `draft.ahead` makes them."""
 
-    def __init__(self, trace: Trace, costs: Costs, control: Control, manner: Manner) -> None:
+    def __init__(
+        self, trace: Trace, costs: Costs, control: Control, manner: Manner, judging: Judging = COUPLED
+    ) -> None:
         self._trace, self._costs, self._clock = trace, costs, Clock()
         self._edge = VirtualEdge(self._clock, trace.ids, costs.step, manner, self._say_down)
         self._manner, self._control = manner, control
@@ -56,9 +76,12 @@ class VirtualDevice:
         self._yielded = False
         self._told = 0
         self._line_free = [0.0, 0.0]  # when the way up, and the way down, has carried what was said
+        self._last = [0.0, 0.0]  # when the last of it arrives
+        self._luck = random.Random(len(trace.ids))
+        self._wire = Wire(judging, costs.rows)
         self._arrivals: list[float] = []
         self._drafting = 0.0
-        self._words = self._bytes = self._foreseen = self._corrections = 0
+        self._foreseen = self._corrections = self._unverified = self._accepted = 0
 
     def run(self) -> Replayed:
         """To the arrival of the last token."""
@@ -73,10 +96,16 @@ class VirtualDevice:
             steps=self._edge.steps,
             computed=self._edge.tokens,
             drafting=self._drafting,
-            words=self._words,
-            up_bytes=self._bytes,
+            words=self._wire.words["up", "propose"],
+            up_bytes=sum(size for (way, _), size in self._wire.payload.items() if way == "up"),
             foreseen=self._foreseen,
             corrections=self._corrections,
+            unverified=self._unverified,
+            accepted=self._accepted,
+            arrivals=tuple(self._arrivals),
+            wire=self._wire,
+            beside=self._control.conversation.told.beside,
+            stood=self._control.conversation.told.stood,
         )
 
     def _move(self) -> None:
@@ -91,7 +120,7 @@ class VirtualDevice:
         quiet = move is Move.QUIET and control.handing is not Handing.STREAM
         if quiet != self._yielded:
             self._yielded = quiet
-            self._carry(0, 8, lambda: self._edge.hear(Yield(quiet)))
+            self._carry(0, self._wire.word(), lambda: self._edge.hear(Yield(quiet)))
         if move is Move.DRAFT:
             self._busy = True
             forward = control.forward()
@@ -102,7 +131,8 @@ class VirtualDevice:
     def _drafted(self, forward: Forward, begin: float) -> None:
         self._busy = False
         choices = [self._trace.choice(text) for text in forward.texts]
-        self._control.drafted(forward, choices, begin, self._clock.now)
+        mark = Mark(Claim(given=self._trace.lets_through(forward.path))) if self._trace.given else None
+        self._control.drafted(forward, choices, begin, self._clock.now, mark)
         self._move()
 
     def _limit(self) -> int:
@@ -117,27 +147,34 @@ class VirtualDevice:
             self._hear_later(propose)
 
     def _hear_later(self, propose: Propose) -> None:
-        size = WORD_BYTES + ID_BYTES * len(propose.ids)
-        self._words += 1
-        self._bytes += size
-        self._carry(0, size, lambda: self._edge.hear(propose))
+        size = self._wire.propose(len(propose.ids), len(propose.ids) - propose.given.bit_count())
+        plain = replace(propose, given=0)  # the trace knows already what becomes of what is given
+        self._carry(0, size, lambda: self._edge.hear(plain))
 
     def _say_down(self, commit: Commit) -> None:
-        self._carry(1, WORD_BYTES + ID_BYTES * len(commit.ids), lambda: self._heard(commit))
+        size = self._wire.commit(len(commit.ids), corrects=self._edge.fell)
+        self._carry(1, size, lambda: self._heard(commit))
 
     def _carry(self, way: int, size: int, arrives: Callable[[], None]) -> None:
         """One word behind the other through a line of so many bytes a second, then half the round trip."""
         begin = max(self._clock.now, self._line_free[way])
         self._line_free[way] = begin + size / self._costs.bytes_per_second
-        self._clock.at(self._line_free[way] + self._costs.round_trip / 2, arrives)
+        packets = 1 + size // PACKET
+        late = self._costs.round_trip * any(self._luck.random() < self._costs.loss for _ in range(packets))
+        self._last[way] = max(self._last[way], self._line_free[way] + self._costs.round_trip / 2 + late)
+        self._clock.at(self._last[way], arrives)
 
     def _heard(self, commit: Commit) -> None:
         now = self._clock.now
         self._control.flight.committed(commit, now)
+        self._accepted += sum(commit.accepted)
+        if self._trace.given:
+            stood = range(commit.start, commit.start + sum(commit.accepted))
+            self._unverified += sum(self._trace.given[place][0] for place in stood)
         taken = self._control.heard(commit, now)
         self._corrections += taken.corrected
         self._foreseen += taken.foreseen
-        self._arrivals.append(now)
+        self._arrivals += [now] * len(commit.ids)
         if 2 * (len(self._control.conversation.committed) - self._told) >= self._manner.max_ahead:
             self._say_up()
         self._move()

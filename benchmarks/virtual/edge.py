@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from benchmarks.virtual.clock import Clock
 from edge_server.engine.cost import Experience, Load, StepTime, Survival, admit
 from edge_server.engine.offers import TIMED_EVERY, timed
-from shared.speculation.edge import EdgeConversation, Pending, Rules
-from shared.speculation.messages import Commit, Pace, Propose, Timings, Yield, agreement
+from shared.speculation.edge import EdgeConversation, Rules
+from shared.speculation.messages import Commit, Pace, Propose, Timings, Yield
+from shared.speculation.pending import Pending, fate_of
 
 _STEPS_FITTED = 200
 _ANY_ID = 1 << 31
@@ -48,7 +49,8 @@ class Manner:
     """How the edge works. `told`: it tells the device how many proposals it will look at. `timed_every`: commits.
 
     `turn`: steps' times after which it steps a device of pace auto that says nothing. `message`: seconds of a step that
-    a word of the device costs.
+    a word of the device costs. `bonus`: a step that takes all that was proposed adds a token of the target's own.
+    `nodes`: ids of a tree, if the device tells its branches.
     """
 
     window: int = 16
@@ -58,6 +60,8 @@ class Manner:
     turn: int = 8
     message: float = 0.0
     timed_every: int = TIMED_EVERY
+    bonus: bool = True
+    nodes: int = 0
 
 
 class VirtualEdge:
@@ -68,8 +72,9 @@ class VirtualEdge:
     ) -> None:
         self.steps = 0
         self.tokens = 0  # that the target computed
+        self.fell = False  # a proposal, in the last step
         self._clock, self._truth, self._curve, self._manner, self._say = clock, list(truth), curve, manner, say
-        self._conversation = EdgeConversation(Rules(manner.window, manner.max_ahead, _ANY_ID))
+        self._conversation = EdgeConversation(Rules(max(manner.window, manner.nodes), manner.max_ahead, _ANY_ID))
         self._survival = Survival(Experience())
         self._time = curve.fitted()
         self._heard_at = 0.0
@@ -103,24 +108,26 @@ class VirtualEdge:
             return
         self._stepping = True
         pending = conversation.pending()
-        most = admit([self._survival.paths(len(pending.ids))], Load(1, 1, 0), self._time)[0]
-        pending = Pending(pending.start, pending.ids[:most], pending.heard)
+        chances = self._survival.chances(pending.tree)
+        most = admit([chances], Load(1, 1, 0), self._time)[0]
+        pending = pending.best(most, chances)
         self.tokens += 1 + most
         seconds, self._owed, heard_at = self._curve.of(1 + most) + self._owed, 0.0, self._heard_at
         self._clock.after(seconds, lambda: self._done(pending, seconds, heard_at))
 
     def _done(self, pending: Pending, seconds: float = 0.0, heard_at: float = 0.0) -> None:
-        stood = agreement(pending.ids, self._truth[pending.start :])
-        if pending.ids:
-            self._survival.saw(len(pending.ids), stood)
+        fate = fate_of(pending.tree, self._truth[pending.start :])
+        self._survival.learned(fate)
+        path = pending.tree.path(self._truth[pending.start :])
+        self.fell = bool(pending.tree.children(path[-1] if path else -1))
         timings = None
         if timed(self.steps, self._manner.timed_every):
             timings = Timings(round(1e6 * seconds), round(1e6 * (self._clock.now - heard_at)))
-        ids = self._truth[pending.start : pending.start + stood + 1]
+        own = self._manner.bonus or self.fell or not pending.ids
+        ids = self._truth[pending.start : pending.start + fate.stood + own]
         commit = self._conversation.commit(pending, ids, timings, self._admitted())
         while self._conversation.overtaken:
-            fate = self._conversation.overtaken.popleft()
-            self._survival.saw(fate.known, fate.stood)
+            self._survival.learned(self._conversation.overtaken.popleft())
         self.steps += 1
         self._say(commit)
         self._stepping = False

@@ -8,13 +8,14 @@ of a dead branch, say), the nearest place stands in; such a token never stands, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from benchmarks.held_out import held_out
 from device_client.answer import Question
 from device_client.draft.drafter import Drafter
+from device_client.reduce import Reducer
 from shared.demo.pair import draft_folder, target_folder
 from shared.speculation.coupled import Choice, Chooser
 from shared.speculation.ending import Ending
@@ -32,13 +33,20 @@ FIRST = 7_000_000  # scenes apart from those of other measurements
 MOST_TOKENS = 300
 
 
+Recording = Callable[[Vlm, Vlm, Question, int], "Trace"]  # target, draft, what is asked, seed
+
+
 @dataclass(frozen=True)
 class Trace:
-    """`ahead[t]`: the draft's continuation of ids[:t]; `aside[t]`: of that and its second-best token if it is wrong."""
+    """`ahead[t]`: the draft's continuation of ids[:t]; `aside[t]`: of that and its second-best token if it is wrong.
+
+    `given[t][n]`: a lossy gate lets ahead[t][n] through; () if nothing is.
+    """
 
     ids: tuple[int, ...]
     ahead: tuple[tuple[Choice, ...], ...]
     aside: tuple[tuple[Choice, ...], ...]
+    given: tuple[tuple[bool, ...], ...] = ()
 
     @property
     def agreement(self) -> float:
@@ -47,9 +55,19 @@ class Trace:
 
     def choice(self, text: Sequence[int]) -> Choice:
         """What the draft says after `text`."""
+        place, behind = self._place(text)
+        return place[behind]
+
+    def lets_through(self, text: Sequence[int]) -> bool:
+        """Whether the gate lets through what the draft says after `text`."""
+        strays = min(agreement(text, self.ids), len(self.ids) - 1)
+        behind = len(text) - strays
+        return bool(self.given) and behind < len(self.given[strays]) and self.given[strays][behind]
+
+    def _place(self, text: Sequence[int]) -> tuple[tuple[Choice, ...], int]:
         strays = min(agreement(text, self.ids), len(self.ids) - 1)  # behind the end nothing counts
         if strays == len(text):
-            return self.ahead[strays][0]
+            return self.ahead[strays], 0
         first, behind = self.ahead[strays][0], len(text) - strays
         if text[strays] == first.token:
             place = self.ahead[strays]
@@ -58,32 +76,33 @@ class Trace:
         else:
             place = self.ahead[min(strays + behind, len(self.ids) - 1)]
             behind = 0
-        return place[min(behind, len(place) - 1)]
+        return place, min(behind, len(place) - 1)
 
     def as_json(self) -> str:
         """One line."""
         places = [[[astuple(choice) for choice in place] for place in some] for some in (self.ahead, self.aside)]
-        return json.dumps([self.ids, *places])
+        return json.dumps([self.ids, *places, self.given])
 
     @classmethod
     def from_json(cls, line: str) -> Trace:
         """The same again."""
-        ids, ahead, aside = json.loads(line)
-        both = (tuple(tuple(Choice(*choice) for choice in place) for place in some) for some in (ahead, aside))
-        return cls(tuple(ids), *both)
+        ids, ahead, aside, *rest = json.loads(line)
+        given = rest[0] if rest else []  # traces of old have none
+        says, astray = (tuple(tuple(Choice(*choice) for choice in place) for place in some) for some in (ahead, aside))
+        return cls(tuple(ids), says, astray, tuple(tuple(place) for place in given))
 
 
-def record(count: int, temperature: float, first: int = 0) -> Iterator[Trace]:
-    """Traces of the embedded pair over held-out scenes."""
+def record(count: int, temperature: float, first: int = 0, one: Recording | None = None) -> Iterator[Trace]:
+    """Traces of the embedded pair over held-out scenes. `one` makes them; None: `recorded`."""
     target, draft = load(str(target_folder())), load(str(draft_folder()))
     for number in range(first, first + count):
         wish = SamplingWish(temperature=temperature, max_tokens=MOST_TOKENS)
         question = held_out(FIRST + number, KINDS[number % len(KINDS)], wish)
-        yield recorded(target, draft, question, seed=number)
+        yield (one or recorded)(target, draft, question, number)
 
 
-def recorded(target: Vlm, draft: Vlm, question: Question, seed: int) -> Trace:
-    """One answer."""
+def recorded(target: Vlm, draft: Vlm, question: Question, seed: int, reducer: Reducer | None = None) -> Trace:
+    """One answer by the coupled rule. `reducer`: chooses the visual tokens that enter the draft; None: all do."""
     prompt = target.prepare(question.messages, question.images)
     parameters = resolve(question.sampling, target.info.defaults, target.info.context_length - len(prompt.ids), seed)
     chooser, ending = Chooser(parameters, prompt.ids), Ending(parameters, target.tokenizer.decode)
@@ -91,24 +110,28 @@ def recorded(target: Vlm, draft: Vlm, question: Question, seed: int) -> Trace:
     ids = [chooser.choose(rows[-1], [])]
     while ending.push(ids[-1]) is None:
         ids.append(chooser.choose(extend(target, decoder, ids[-1:])[-1], ids))
-    drafter = Drafter(draft, question.messages, question.images)
+    drafter = Drafter(draft, question.messages, question.images, reducer=reducer)
     drafter.follow(parameters, CommonIds.below(draft.info.rows), draft.info.placeholder_ids)
     ahead: list[tuple[Choice, ...]] = []
     aside: list[tuple[Choice, ...]] = []
     for place, token in enumerate(ids):
         agreed = place and ahead[-1][0].token == ids[place - 1]
         known = ahead[-1][1:] if agreed else ()
-        ahead.append(_continued(drafter, ids[:place], known, DEPTH))
+        ahead.append(continued(drafter.weigh, ids[:place], known, DEPTH))
         second = ahead[-1][0].runner_up
         strays = second is not None and second != token
-        aside.append(_continued(drafter, [*ids[:place], second], (), BRANCH) if second is not None and strays else ())
+        astray = continued(drafter.weigh, [*ids[:place], second], (), BRANCH) if second is not None and strays else ()
+        aside.append(astray)
     return Trace(tuple(ids), tuple(ahead), tuple(aside))
 
 
-def _continued(drafter: Drafter, text: list[int], known: Sequence[Choice], depth: int) -> tuple[Choice, ...]:
+def continued(
+    says: Callable[[list[int]], Choice], text: Sequence[int], known: Sequence[Choice], depth: int
+) -> tuple[Choice, ...]:
+    """What a draft goes on to say by itself after `text`; the first of it is `known`."""
     choices = list(known)
     while len(choices) < depth:
-        choices.append(drafter.weigh(text + [choice.token for choice in choices]))
+        choices.append(says([*text, *(choice.token for choice in choices)]))
     return tuple(choices)
 
 

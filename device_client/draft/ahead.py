@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import TypeVar
@@ -51,11 +51,15 @@ class DraftModel:
 
 @dataclass(frozen=True)
 class Task:
-    """What the draft is asked: the chat, its pictures as seen, and the sampling wishes."""
+    """What the draft is asked: the chat, its pictures as seen, and the sampling wishes.
+
+    `digests`: of the pictures, by which the draft knows what it has seen before; () if it is not to.
+    """
 
     messages: Sequence[Message]
     images: Sequence[Image.Image]
     sampling: SamplingWish
+    digests: Sequence[bytes] = ()
 
 
 class Ahead:
@@ -115,29 +119,37 @@ class Ahead:
         try:
             task, vlm, reducer = self._task, self._model.vlm, self._model.reducer
             begins = self._session.recorder.begins
-            drafter = await self._forward(Drafter, vlm, task.messages, task.images, begins, reducer)
-            self._room = drafter.room
-            self._assume_parameters()
-            followed: SamplingParameters | None = None
-            while not self.over:
-                if self._is_full():
-                    self.stop("its context is full")
-                elif self._attended is not None:
-                    told, self._attended = self._attended, None
-                    await self._forward(drafter.attend, told)
-                elif self._parameters is None:
-                    await self._word()
-                elif followed != self._parameters:
-                    followed = self._parameters
-                    common, placeholders = self._model.common_ids, self._model.vlm.info.placeholder_ids
-                    await self._forward(drafter.follow, followed, common, placeholders)
-                else:
-                    await self._move(drafter)
+            drafter = await self._forward(Drafter, vlm, task.messages, task.images, begins, reducer, task.digests)
+            try:
+                await self._follow(drafter)
+            finally:
+                with suppress(RuntimeError):  # a client that is gone has ended its thread, and keeps nothing
+                    self._model.thread.submit(drafter.leave, tuple(self._control.conversation.committed))
         except CovspecError as refused:  # the draft's context is smaller, say: the edge answers alone
             self.stop(str(refused))
         except Exception as broken:
             self._session.log.exception("the draft failed")
             self.stop(f"the draft failed: {type(broken).__name__}")
+
+    async def _follow(self, drafter: Drafter) -> None:
+        """Draft until it is over."""
+        self._room = drafter.room
+        self._assume_parameters()
+        followed: SamplingParameters | None = None
+        while not self.over:
+            if self._is_full():
+                self.stop("its context is full")
+            elif self._attended is not None:
+                told, self._attended = self._attended, None
+                await self._forward(drafter.attend, told)
+            elif self._parameters is None:
+                await self._word()
+            elif followed != self._parameters:
+                followed = self._parameters
+                common, placeholders = self._model.common_ids, self._model.vlm.info.placeholder_ids
+                await self._forward(drafter.follow, followed, common, placeholders)
+            else:
+                await self._move(drafter)
 
     async def _move(self, drafter: Drafter) -> None:
         control = self._control

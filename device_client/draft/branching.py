@@ -10,12 +10,12 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from device_client.draft.shape import SHAPES, Shape
 from shared.speculation.branches import Branch
 from shared.speculation.coupled import Choice
 
 MOST = 4  # branches at a time
 LONGEST = 8  # tokens of one
-LEAST = 0.03  # chance of a branch, below which it is not drafted
 RIDES = 3  # branches in a forward beside what it is for
 RIDE = 0.15  # of a forward, that each of them takes longer, before it was measured
 
@@ -32,7 +32,7 @@ class Limb:
 @dataclass(frozen=True)
 class Trunk:
     """The path as branches stray from it. `second`: the chance that a correction is the second-best token. `longest`:
-    tokens that path and branches may have. `most`: branches at a time.
+    tokens that path and branches may have. `most`: branches at a time. `shape`: by which they are weighed.
     """
 
     choices: Sequence[Choice]
@@ -40,31 +40,41 @@ class Trunk:
     second: float
     longest: int
     most: int = MOST
+    shape: Shape = SHAPES["best"]
 
     def chance(self, limb: Limb) -> float:
         """That the text will go the way of this branch; 0 if it is long enough."""
         at, length = limb.branch.at, len(limb.chances)
         if length >= LONGEST or at + 2 + length > self.longest:
             return 0.0
-        strays = math.prod(self.chances[:at]) * (1 - self.chances[at]) * self.second
-        return strays * math.prod(limb.chances)
+        goes = [self._odds(choice, chance) for choice, chance in zip(self.choices, self.chances, strict=True)]
+        along = [self._odds(choice, chance)[0] for choice, chance in zip(limb.choices, limb.chances, strict=True)]
+        return math.prod(each for each, _ in goes[:at]) * goes[at][1] * math.prod(along)
 
     def best(self, limbs: Sequence[Limb], count: int, least: float) -> list[Limb]:
         """The best branches to go on with, each likelier than `least`; new ones, which nobody holds yet, among them."""
-        least = max(LEAST, least)
-        found = [(chance, limb) for limb in limbs if (chance := self.chance(limb)) > least]
-        if len(limbs) < self.most:
+        found = [(chance, limb) for limb in limbs if (chance := self.chance(limb)) > self._bar(limb, least)]
+        most = self.shape.width(self.choices, self.most)
+        if len(limbs) < most:
             found += self._new({limb.branch.at for limb in limbs}, least)
         best = sorted(found, key=lambda each: -each[0])[:count]
-        free = self.most - len(limbs)
+        free = most - len(limbs)
         return [limb for place, (_, limb) in enumerate(best) if limb in limbs or place < free]
 
     def _new(self, taken: Collection[int], least: float) -> Iterator[tuple[float, Limb]]:
         """Branches where there are none yet, and the chance of each."""
-        path = self.second
+        path = 1.0
         for at, (choice, chance) in enumerate(zip(self.choices, self.chances, strict=True)):
             if path <= least or at + 2 > self.longest:
                 return
-            strays, path = path * (1 - chance), path * chance
-            if strays > least and choice.runner_up is not None and at not in taken:
-                yield strays, Limb(Branch(at, choice.runner_up))
+            goes, strays = self._odds(choice, chance)
+            strays, path = path * strays, path * goes
+            limb = Limb(Branch(at, choice.runner_up)) if choice.runner_up is not None and at not in taken else None
+            if limb is not None and strays > self._bar(limb, least):
+                yield strays, limb
+
+    def _odds(self, choice: Choice, chance: float) -> tuple[float, float]:
+        return self.shape.odds(choice, chance, self.second)
+
+    def _bar(self, limb: Limb, least: float) -> float:
+        return max(least, self.shape.bar(limb.branch.at + len(limb.choices), len(self.choices)))

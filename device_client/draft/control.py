@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from device_client.draft.branching import MOST, RIDES, Limb, Trunk
 from device_client.draft.calibration import Calibration
-from device_client.draft.policy import Handing, Lesson, Move, Policy, View, in_the_way
+from device_client.draft.policy import WORDS_A_STEP, Handing, Lesson, Move, Policy, View, in_the_way
+from device_client.draft.shape import SHAPES, Shape
 from device_client.flight import Flight
 from shared.speculation.branches import Branch
 from shared.speculation.coupled import MOST_GAP, Choice
@@ -52,6 +53,7 @@ class Control:
     flight: Flight = field(default_factory=Flight)
     closes: bool = False  # what is handed over is a block: nothing is drafted behind it until it is judged
     most_branches: int = MOST  # at a time, if any
+    shape: Shape = SHAPES["best"]
     heard_at: float = 0.0
     said_at: float = 0.0
     _choices: list[Choice] = field(default_factory=list)  # of the path, and how likely each stands
@@ -74,11 +76,18 @@ class Control:
             move = Move.DRAFT if move in (Move.DRAFT, Move.SEND) else Move.WAIT
         if (move is Move.DRAFT and view.room == 0) or (move is Move.SEND and not view.unsent):
             move = Move.WAIT
+        if move is Move.WAIT and not mute and self._may_tell(now):
+            move = Move.SEND
         if move is Move.QUIET and view.unsent:  # a token once drawn is judged, however sure the draft is of it
             move = Move.WAIT
         if move is Move.WAIT and self.handing is not Handing.STREAM and not view.sent and not mute:
             move = Move.SEND if view.unsent else Move.QUIET
         return self._planned(move, view, len(view.path) + max(0, limit))
+
+    def _may_tell(self, now: float) -> bool:
+        """Whether branches go out on their own: to an edge that steps anyway, no more often than the path would."""
+        untold = self.handing is Handing.STREAM and self.conversation.untold > 0
+        return untold and now >= self.said_at + (self.flight.times.step or 0.0) / WORDS_A_STEP
 
     def forward(self) -> Forward:
         """What DRAFT means now."""
@@ -164,7 +173,7 @@ class Control:
 
     def _riding(self, view: View, count: int, longest: int) -> list[Limb]:
         """The branches that the next forward goes on with: those that are worth the time they take."""
-        trunk = Trunk(self._choices, self._chances, self.calibration.second, longest, self.most_branches)
+        trunk = Trunk(self._choices, self._chances, self.calibration.second, longest, self.most_branches, self.shape)
         alone = count > RIDES
         best = trunk.best(self._limbs, count, self.flight.ride)
         if alone and best and in_the_way(view, sum(trunk.chance(limb) for limb in best)):

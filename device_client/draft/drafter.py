@@ -21,7 +21,7 @@ from shared.speculation.coupled import Choice, Chooser
 from shared.speculation.device import Mark
 from shared.speculation.messages import agreement
 from shared.speculation.prints import CommonIds
-from shared.speculation.request import Message, SamplingParameters
+from shared.speculation.request import Message, SamplingParameters, in_places
 from shared.vlm.port import Block, Decoder, VisualTokens, Vlm
 from shared.vlm.single import prefill
 
@@ -57,11 +57,13 @@ class Drafter:
         images: Sequence[Image.Image],
         begins: Callable[[str], None] = _nobody,
         reducer: Reducer | None = None,  # None: every visual token enters
+        digests: Sequence[bytes] = (),  # of the images, if the reducer may know them again
     ) -> None:
         self._vlm = vlm
+        self._reducer = reducer
         self._untold: tuple[Reducer, Asked, VisualTokens] | None = None  # until the edge tells where its target looks
         begins("prompt")
-        self._prompt = vlm.prepare(messages, images)
+        self._prompt = vlm.prepare(messages, images).known_by(in_places(messages, digests) if digests else ())
         decoder: Decoder
         if reducer is None:
             begins("vision tower")
@@ -96,6 +98,12 @@ class Drafter:
         decoder, rows = reducer.prefill_told(asked, seen, attended)
         self._sequences = [_Sequence(decoder, [])]
         self._first_row = rows[-1]
+
+    def leave(self, text: Sequence[int]) -> None:
+        """The answer is over with output tokens `text`: what is held of it is there for the next turn. Idempotent."""
+        if self._reducer is not None and self._sequences:
+            self._reducer.leave(max(self._sequences, key=lambda each: agreement(each.ids, text)).decoder)
+        self._sequences = []
 
     @property
     def room(self) -> int:

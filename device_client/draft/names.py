@@ -6,4 +6,5 @@ from typing import Literal
 
 PolicyName = Literal["marginal", "fixed", "confidence", "adaedl", "sage", "average", "unsure"]
 GateRule = Literal["margin", "probability", "uncertainty"]
+TreeShape = Literal["best", "eagle2", "sage"]
 Preference = Literal["speed", "battery", "data", "cost"]

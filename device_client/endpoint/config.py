@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from cyclopts import Parameter
@@ -39,6 +40,9 @@ class EndpointConfig:
     """Fetch pictures from http(s) URLs. Whoever may ask can then make this machine call any address in its reach."""
     drain_seconds: float = 10.0
     """Seconds that running answers get after SIGTERM."""
+    trace: Path | None = None
+    """File for timelines of both ends: of out.json come out-1.json, out-2.json, for each of the first 1000
+    answers one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level of log lines, on stderr."""
 

@@ -18,6 +18,7 @@ from device_client.client import Client as Asker
 from device_client.config import DeviceConfig
 from device_client.endpoint.app import Endpoint
 from device_client.endpoint.config import EndpointConfig
+from device_client.trace.trace_file import Traces
 from shared import logs
 from shared.errors import CovspecError, InvalidValue, Unavailable
 from shared.vlm.port import Vlm
@@ -45,14 +46,15 @@ def serve_on(config: DeviceConfig, endpoint: EndpointConfig) -> int:
     log.info("loading the draft %s", config.draft)
     config = replace(config, threads=resolve_threads(config.threads, config.draft))
     pin_process(config.threads)
-    uvloop.run(serve(config, endpoint, load_draft(config)))
+    traces = None if endpoint.trace is None else Traces(endpoint.trace)
+    uvloop.run(serve(config, endpoint, load_draft(config), traces))
     return 0
 
 
-async def serve(config: DeviceConfig, endpoint: EndpointConfig, draft: Vlm) -> None:
+async def serve(config: DeviceConfig, endpoint: EndpointConfig, draft: Vlm, traces: Traces | None = None) -> None:
     """Serve until told to stop. Raises Unavailable if the port is taken."""
     with _listening(endpoint) as listener:
-        async with Asker(config, draft) as asker:
+        async with Asker(config, draft, traces) as asker:
             server = _Server(
                 uvicorn.Config(
                     Endpoint(endpoint, asker).app,

@@ -36,6 +36,7 @@ def _about(trace: Trace) -> dict[str, Any]:
     return {
         "clock": "microseconds of the device's monotonic clock since the question",
         "question_unix_seconds": trace.date,
+        "request": trace.request,
         "edges": [
             {
                 "process": FIRST_EDGE + number,

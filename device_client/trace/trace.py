@@ -49,6 +49,7 @@ class Trace:
     told: list[tuple[float, Told]] = field(default_factory=list)  # proposals that went out, and what came
     edges: list[EdgeSide] = field(default_factory=list)
     ended: float | None = None
+    request: str = ""  # the answer's name in the logs of both ends
 
     def __post_init__(self) -> None:
         self.began = self.clock()

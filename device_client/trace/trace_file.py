@@ -1,18 +1,27 @@
 """A trace becomes a file, whatever becomes of the answer.
 
-Guarantees: a file that cannot be written is refused before anything is asked; without a path there is no trace at all.
+Guarantees: a place that cannot be written to is refused before anything is asked; without a path there is no trace at
+all. A file that fails later (a full disk) is told in the log and breaks no answer.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from device_client.trace.timeline import document
 from device_client.trace.trace import Trace
 from shared.errors import InvalidValue
+
+log = logging.getLogger(__name__)
+
+MOST_FILES = 1000  # of one process: a server that runs for weeks is not to fill a disk
 
 
 @contextmanager
@@ -32,3 +41,70 @@ def traced(path: Path | None) -> Iterator[Trace | None]:
         finally:
             trace.ends()
             json.dump(document(trace), file, separators=(",", ":"))
+            log.info("%s", _about(path, trace))
+
+
+@dataclass(frozen=True)
+class TraceFile:
+    """Where the trace of one answer goes."""
+
+    path: Path
+    trace: Trace
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Write it when the block is over. Off the event loop: other answers go on meanwhile."""
+        try:
+            yield
+        finally:
+            self.trace.ends()
+            await asyncio.to_thread(self._write)
+
+    def _write(self) -> None:
+        try:
+            self.path.write_text(json.dumps(document(self.trace), separators=(",", ":")), encoding="utf-8")
+        except OSError as failed:
+            log.warning("the trace %s cannot be written: %s", self.path, failed.strerror)
+            return
+        log.info("%s", _about(self.path, self.trace))
+
+
+class Traces:
+    """A file for each answer of a process: of `out.json` they are `out-1.json`, `out-2.json` and so on."""
+
+    def __init__(self, path: Path, most: int = MOST_FILES) -> None:
+        """Raises InvalidValue for a folder that is not there or cannot be written to."""
+        if not path.name or path.is_dir():
+            raise InvalidValue(
+                "trace", str(path), "must be the name of a file: of out.json come out-1.json, out-2.json"
+            )
+        if not path.parent.is_dir():
+            raise InvalidValue("trace", str(path), f"cannot be written: there is no folder {path.parent}")
+        if not os.access(path.parent, os.W_OK):
+            raise InvalidValue("trace", str(path), f"cannot be written: the folder {path.parent} is closed to us")
+        self._path = path
+        self._most = most
+        self._begun = 0
+
+    def file(self, trace: Trace) -> TraceFile | None:
+        """Where the next answer's trace goes; None if there are enough of them."""
+        if not self.wanted:
+            return None
+        self._begun += 1
+        if not self.wanted:
+            log.warning("%d traces are enough: further answers get none", self._most)
+        return TraceFile(self._path.with_stem(f"{self._path.stem}-{self._begun}"), trace)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the next answer gets one."""
+        return self._begun < self._most
+
+
+def _about(path: Path, trace: Trace) -> str:
+    """Where it is, and how far it can be trusted."""
+    offsets = [edge.offset for edge in trace.edges if edge.offset.is_known]
+    if not offsets:
+        return f"timeline in {path}; the edge told nothing of itself"
+    error = max(offset.error for offset in offsets)
+    return f"timeline in {path}; the edge's spans stand within {1e3 * error:.2f} ms of where they were"

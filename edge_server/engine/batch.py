@@ -14,6 +14,7 @@ from edge_server.engine.events import Foretold, Seen
 from edge_server.engine.plan import Look, Plan
 from edge_server.engine.session import Session, Verdict, Work
 from shared.speculation.messages import Pace
+from shared.speculation.tree import Tree
 
 # A device that always proposes as much would hide what a token costs. So the first steps look at all proposals and at
 # none in turn, and later now and then one at none: to skip proposals for a step is what the target alone does.
@@ -134,15 +135,15 @@ class Batch:
         warm = self._time.steps >= WARM_UP
         if self._time.steps % (LOOK_AWAY if warm else 2) == 1:
             return Look.AWAY, none
-        return self._by_rule(running, pending) if warm else (Look.WARM_UP, pending)
+        return self._by_rule(running, pending) if warm else (Look.WARM_UP, [len(tree) for tree in pending])
 
-    def _by_rule(self, running: Sequence[Session], pending: Sequence[int]) -> tuple[Look, list[int]]:
+    def _by_rule(self, running: Sequence[Session], pending: Sequence[Tree]) -> tuple[Look, list[int]]:
         """What pays of so many proposals; now and then one of somebody's that does not.
 
         A session of pace auto that has none has traded its floor: proposals of others may make its steps longer.
         """
         base = Load(len(running), len(running), sum(session.cached for session in running))
-        paths = [session.survival.paths(count) for session, count in zip(running, pending, strict=True)]
+        paths = [session.survival.chances(tree) for session, tree in zip(running, pending, strict=True)]
         floored = [i for i, session in enumerate(running) if pending[i] or session.request.pace is not Pace.AUTO]
         if running:
             self._judge(running, {running[i]: paths[i] for i in floored}, base)
@@ -150,7 +151,7 @@ class Batch:
         leads = [running[i].lead for i in floored]
         for i, count in zip(floored, admit([paths[i] for i in floored], base, self._time, leads), strict=True):
             admitted[i] = count
-        unseen = [i for i, count in enumerate(pending) if count and not admitted[i]]
+        unseen = [i for i, tree in enumerate(pending) if tree and not admitted[i]]
         if unseen and self._steps - self._probed >= probe_interval(base, self._time):
             one = min(unseen, key=lambda i: running[i].probed)  # what is not worth it today may be tomorrow
             admitted[one], self._probed, running[one].probed = 1, self._steps, self._steps

@@ -11,10 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import add
+from itertools import accumulate
+from operator import add, mul
 
 import numpy as np
 from numpy.typing import NDArray
+
+from shared.speculation.pending import Fate
+from shared.speculation.tree import Tree
 
 MOST_HARM = 1.02  # a step may take this much longer than without proposals even if a session gains nothing
 # A proposal less likely to stand is not worth the word that brings it: to hear one costs the edge about 0.2 ms.
@@ -24,6 +28,7 @@ PROBE_SHARE = 0.01  # of all time may go to looking at proposals that are not wo
 _MEMORY = 0.99  # discount of older steps: about the last hundred count
 _PRIOR_WEIGHT = 4.0  # reached proposals that the experience of all sessions counts for
 _FIRST_GUESS = 0.7  # survival before anything was seen
+_FIRST_ASIDE = 0.3  # of what is proposed beside the first, if that falls
 # Slopes that the steps say nothing about (all had one token, say) are taken for none: then proposals are tried, and the
 # steps say something.
 _DOUBT = np.diag([1e-9, 0.3, 0.3, 0.3])
@@ -76,11 +81,15 @@ class Experience:
     def saw(self, looked_at: int, accepted: int) -> None:
         """A step looked at so many proposals; the first `accepted` stood. Those after the first miss say nothing."""
         for depth in range(min(looked_at, accepted + 1)):
-            while len(self.reached) <= depth:
-                self.reached.append(0.0)
-                self.stood.append(0.0)
-            self.reached[depth] = _MEMORY * self.reached[depth] + 1
-            self.stood[depth] = _MEMORY * self.stood[depth] + (depth < accepted)
+            self.saw_one(depth, stood=depth < accepted)
+
+    def saw_one(self, depth: int, *, stood: bool) -> None:
+        """The proposal at `depth` was reached."""
+        while len(self.reached) <= depth:
+            self.reached.append(0.0)
+            self.stood.append(0.0)
+        self.reached[depth] = _MEMORY * self.reached[depth] + 1
+        self.stood[depth] = _MEMORY * self.stood[depth] + stood
 
     def rate(self, depth: int, prior: float, weight: float) -> float:
         """The chance that the proposal at `depth` stands if those before it do."""
@@ -91,24 +100,51 @@ class Experience:
 
 @dataclass
 class Survival:
-    """One session's chances, leaning on those of all sessions where it has little experience of its own."""
+    """One session's chances, leaning on those of all sessions where it has little experience of its own.
+
+    `aside`: of what is proposed beside the first for a place, by its place among them, if those before it do not stand.
+    """
 
     everybody: Experience
     own: Experience = field(default_factory=Experience)
+    aside: Experience = field(default_factory=Experience)
 
     def saw(self, looked_at: int, accepted: int) -> None:
         """As Experience."""
         self.own.saw(looked_at, accepted)
         self.everybody.saw(looked_at, accepted)
 
+    def learned(self, fate: Fate) -> None:
+        """What became of proposals. Where one beside the first stood, those before it did not."""
+        forks = dict(fate.forks)
+        for depth in range(min(fate.known, fate.stood + 1)):
+            children, stood = forks.get(depth, (1, 0 if depth < fate.stood else None))
+            for experience in (self.own, self.everybody):
+                experience.saw_one(depth, stood=stood == 0)
+            for place in range(1, children if stood is None else stood + 1):
+                self.aside.saw_one(place - 1, stood=place == stood)
+
+    def chances(self, tree: Tree) -> list[float]:
+        """The chance of each proposal of the tree that all of its path stands."""
+        chances, left = list[float](), dict[int, float]()  # left: of a place, that none of its children so far stands
+        ranks, depths = dict[int, int](), tree.depths
+        rates = self.rates(max(depths, default=-1) + 1)
+        for place, parent in enumerate(tree.parents):
+            whole = 1.0 if parent < 0 else chances[parent]
+            rank, remains = ranks.get(parent, 0), left.get(parent, 1.0)
+            rate = rates[depths[place]] if rank == 0 else self.aside.rate(rank - 1, _FIRST_ASIDE, _PRIOR_WEIGHT)
+            chances.append(whole * remains * rate)
+            ranks[parent], left[parent] = rank + 1, remains * (1 - rate)
+        return chances
+
     def paths(self, count: int) -> list[float]:
         """The chance that the first 1, 2, ... `count` proposals all stand."""
-        chances, path = [], 1.0
-        for depth in range(count):
-            prior = self.everybody.rate(depth, _FIRST_GUESS, _PRIOR_WEIGHT)
-            path *= self.own.rate(depth, prior, _PRIOR_WEIGHT)
-            chances.append(path)
-        return chances
+        return list(accumulate(self.rates(count), mul))
+
+    def rates(self, count: int) -> list[float]:
+        """The chance of the first proposal for each of `count` places to stand, if those before it do."""
+        priors = [self.everybody.rate(depth, _FIRST_GUESS, _PRIOR_WEIGHT) for depth in range(count)]
+        return [self.own.rate(depth, prior, _PRIOR_WEIGHT) for depth, prior in enumerate(priors)]
 
 
 def lead_after(lead: float, accepted: int, stretch: float) -> float:
@@ -123,7 +159,7 @@ def lead_after(lead: float, accepted: int, stretch: float) -> float:
 def admit(
     paths: Sequence[Sequence[float]], base: Load, time: StepTime, leads: Sequence[float] | None = None
 ) -> list[int]:
-    """How many proposals of each session a step looks at. paths[i]: chances of session i's pending proposals.
+    """How many proposals of each session a step looks at, the likeliest ones. paths[i]: chances of session i's.
 
     `base`: the load of the step without proposals, one new token a session; it may have more sessions, whose steps may
     become longer. `leads`: of each session, None for no lead. Proposals enter by falling chance while
@@ -142,7 +178,7 @@ def admit(
         return harmless
     tokens = base.tokens
     queue = sorted(((chance, i) for i, path in enumerate(paths) for chance in path), key=lambda each: -each[0])
-    for chance, i in queue:  # a path's chances fall, so its proposals come in order
+    for chance, i in queue:  # no proposal is likelier than the one that it follows, so that comes first
         tokens += 1
         then = time.seconds(Load(tokens, base.sessions, base.cached))
         if chance < LEAST_CHANCE or chance / total <= (then - now) / now:

@@ -25,7 +25,6 @@ from edge_server.engine.offers import Offers
 from edge_server.engine.outbox import Outbox
 from edge_server.engine.plan import Forward, Plan
 from edge_server.engine.port import News, Request, Terms
-from edge_server.engine.remains import Remains
 from edge_server.engine.session import Session, Work
 from edge_server.engine.sights import Sights
 from edge_server.engine.turns import Ready, Turns
@@ -33,6 +32,7 @@ from shared.errors import EngineFailure, Unavailable
 from shared.logs import about
 from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Rule
 from shared.vlm.port import ModelInfo, Vlm
+from shared.vlm.remains import Remains
 from shared.vlm.single import answer_once
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class EmbeddedEngine:
     ) -> None:
         self.paces = (Pace.EAGER, Pace.THRIFTY, Pace.AUTO) if batching.proposals else (Pace.EAGER,)
         self.rules = (Rule.COUPLED, Rule.REJECTION) if batching.proposals else (Rule.COUPLED,)
+        self.trees = batching.proposals
         self.attends = True
         self._load = load
         self._batch = Batch(batching)

@@ -34,8 +34,9 @@ class Step:
     answers that wanted to step and found no place. Tokens:
     `prompt_tokens` and `output_tokens` went into the forward, proposals among the latter; `cached_tokens` were there
     before; `committed` came out. Proposals: `waiting` in the mailboxes; looked at (`admitted`) and accepted (`stood`),
-    by depth: entry d counts the answers with more than d of them. `begun_tokens`: of the prompts of which it is the
-    first step; `reused_tokens`: those of them that ended answers had left, which went into no forward.
+    by depth: entry d counts those with d others before them, of an answer more than one where they are a tree.
+    `begun_tokens`: of the prompts of which it is the first step; `reused_tokens`: those of them that ended answers had
+    left, which went into no forward.
     """
 
     number: int
@@ -102,13 +103,13 @@ def step(seen: Seen, done: Sequence[tuple[Work, Commit | None]]) -> Step:
         cached_tokens=seen.cached,
         committed=sum(len(commit.ids) for commit in commits),
         waiting=sum(offer.waiting for offer in offers),
-        admitted_by_depth=_by_depth([len(offer.pending.ids) for offer in offers]),
-        stood_by_depth=_by_depth([commit.accepted[0] for commit in commits]),
+        admitted_by_depth=_by_depth([depth for offer in offers for depth in offer.pending.tree.depths]),
+        stood_by_depth=_by_depth([depth for commit in commits for depth in range(commit.accepted[0])]),
         begun_tokens=sum(work.begun for work in works),
         reused_tokens=sum(work.reused for work in works),
     )
 
 
-def _by_depth(counts: Sequence[int]) -> tuple[int, ...]:
-    """How many of `counts` are above 0, above 1, ..."""
-    return tuple(sum(count > depth for count in counts) for depth in range(max(counts, default=0)))
+def _by_depth(depths: Sequence[int]) -> tuple[int, ...]:
+    """How many of `depths` are 0, are 1, ..."""
+    return tuple(depths.count(depth) for depth in range(max(depths, default=-1) + 1))

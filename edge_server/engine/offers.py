@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from shared.speculation.edge import EdgeConversation, Fate, Pending, Rules
+from shared.speculation.edge import EdgeConversation, Rules
 from shared.speculation.messages import Commit, Pace, Propose, Timings, Yield
+from shared.speculation.pending import Fate, Pending
 from shared.speculation.residual import Rejected
+from shared.speculation.tree import Tree
 
 TIMED_EVERY = 4  # commits: times change slowly, and on each commit they would be a third of its bytes
 
@@ -53,7 +55,7 @@ class Offers:
         self._lock = threading.Lock()
 
     def hear(self, message: Propose | Yield) -> None:
-        """Take what the device says. Raises InvalidValue, OutOfStep."""
+        """Take what the device says. Raises InvalidValue, OutOfStep, Unsupported."""
         due = None
         with self._lock:
             match message:
@@ -85,16 +87,17 @@ class Offers:
             return self._conversation.has_room
 
     @property
-    def waiting(self) -> int:
-        """How many proposals a step that begins now could verify."""
+    def waiting(self) -> Tree:
+        """The proposals that a step that begins now could verify."""
         with self._lock:
-            return len(self._conversation.pending().ids)
+            return self._conversation.pending().tree
 
-    def take(self, most: int | None = None) -> Offer:
-        """What a step that begins now verifies: the first `most` proposals, or all."""
+    def take(self, most: int | None = None, chances: Callable[[Tree], Sequence[float]] | None = None) -> Offer:
+        """What a step that begins now verifies: all proposals, or the likeliest `most`; without `chances` the first."""
         with self._lock:
             pending = self._conversation.pending()
-            return Offer(pending.first(most), tuple(self._conversation.committed), self._heard_at, len(pending.ids))
+            taken = pending.first(most) if chances is None else pending.best(most, chances(pending.tree))
+            return Offer(taken, tuple(self._conversation.committed), self._heard_at, len(pending.ids))
 
     @property
     def newest(self) -> tuple[int, float]:

@@ -14,7 +14,7 @@ from PIL import Image
 from edge_server.engine.offers import Offers
 from shared.speculation.attended import Attended, Share
 from shared.speculation.messages import COUPLED, Commit, Finished, FinishReason, Judging, Pace, Rule
-from shared.speculation.request import Message, Picture, SamplingParameters, SamplingWish
+from shared.speculation.request import Message, SamplingParameters, SamplingWish, in_places
 from shared.speculation.traced import Traced
 from shared.vlm.port import ModelInfo
 
@@ -48,10 +48,7 @@ class Request:
     @property
     def placed(self) -> tuple[bytes, ...]:
         """The contents of the pictures in the order in which the messages place them; () if they are unknown."""
-        if not self.digests:
-            return ()
-        parts = [part for message in self.messages for part in message.parts]
-        return tuple(self.digests[part.index] for part in parts if isinstance(part, Picture))
+        return in_places(self.messages, self.digests) if self.digests else ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +102,10 @@ class TargetEngine(Protocol):
     @property
     def attends(self) -> bool:
         """Whether it can tell where the target's text looks."""
+
+    @property
+    def trees(self) -> bool:
+        """Whether proposals may be trees."""
 
     async def open(self, request: Request, offers: Offers) -> Answer:
         """Begin an answer. Raises InvalidValue, PromptTooLong, EngineFailure."""

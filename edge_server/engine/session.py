@@ -19,9 +19,9 @@ from edge_server.engine.port import News, Request, Terms
 from shared.errors import CovspecError, EngineFailure, InvalidValue
 from shared.speculation.attended import Attended
 from shared.speculation.coupled import Chooser, log_probabilities
-from shared.speculation.edge import Pending
 from shared.speculation.ending import Ending
 from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Rule
+from shared.speculation.pending import Fate, Pending, fate_of
 from shared.speculation.rejection import Rejection, Verified
 from shared.speculation.request import resolve
 from shared.vlm.port import Block, Decoder, Prompt, VisualTokens, Vlm
@@ -196,9 +196,13 @@ class Session:
             self._rejection is not None
         ):  # its first token is the target's own; later what was proposed decides, all of it
             most = 0 if prompt > 0 else None
-        offer = self.offers.take(most)  # as late as possible: what was drafted early is verified with the prefill
-        ids = offer.committed[self._decoder.length :] + offer.pending.ids
-        return Work(Block(self._decoder, prompt, ids), offer, begun, reused)
+        # As late as possible: what was drafted early is verified with the prefill.
+        offer = self.offers.take(most, self.survival.chances if self._rejection is None else None)
+        lacking = offer.committed[self._decoder.length :]
+        parents = [*range(-1, len(lacking) - 1), *(len(lacking) + parent for parent in offer.pending.parents)]
+        ids = lacking + offer.pending.ids
+        block = Block(self._decoder, prompt, ids, parents if offer.pending.parents else None)
+        return Work(block, offer, begun, reused)
 
     def done(self, work: Work, rows: Tensor, seconds: float) -> Commit | None:
         """Commit what stands and the target's next token, and deliver it. rows: [n, rows] of the work's block.
@@ -212,16 +216,23 @@ class Session:
         rows = rows[-1 - len(proposals) :]
         verified = self._verify(rows, offer.pending, offer.committed)
         tokens, reason = self._until_end(verified.tokens)
-        told = log_probabilities(rows, tokens) if self.request.log_probabilities else ()
+        tree = offer.pending.tree
+        stood = tree.path(tokens)
+        told: Sequence[float] = ()
+        if self.request.log_probabilities:
+            told = log_probabilities(rows[[0, *(place + 1 for place in stood)]], tokens)
         admitted = self.verdict.admitted if self._rejection is None else None
         commit = self.offers.commit(offer, tokens, seconds, admitted, told)
         if verified.rejected is not None:
             commit = self.offers.reject(commit, verified.rejected)
         if self.journal is not None:
             self.journal.chose(commit.accepted[0])
-        self.survival.saw(len(proposals), commit.accepted[0])
-        for fate in self.offers.overtaken():
-            self.survival.saw(fate.known, fate.stood)
+        known = Fate(len(proposals), commit.accepted[0]) if verified.rejected is not None else fate_of(tree, tokens)
+        for fate in (known, *self.offers.overtaken()):
+            self.survival.learned(fate)
+        if work.block.parents is not None:
+            lacking = len(work.block.ids) - len(proposals)
+            work.block.decoder.keep([*range(lacking), *(lacking + place for place in stood)])
         # The last committed token is not held: its row judges the first proposal of the next step.
         held = min(offer.pending.start + commit.accepted[0], len(offer.committed) + len(tokens) - 1)
         work.block.decoder.truncate(max(0, held))
@@ -235,6 +246,8 @@ class Session:
     def _verify(self, rows: Tensor, pending: Pending, before: Sequence[int]) -> Verified:
         if self._rejection is not None:
             return self._rejection.verify(rows, pending, before)
+        if pending.parents:
+            return Verified(self._chooser.descend(rows, pending.tree, before))
         given = [claim.given for claim in pending.claims]
         return Verified(self._chooser.verify(rows, pending.ids, before, given))
 

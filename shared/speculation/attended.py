@@ -43,3 +43,8 @@ class Attended:
     """For each picture, in the order of their places in the prompt, the boxes of the tokens that are told."""
 
     pictures: tuple[tuple[Box, ...], ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many tokens are told."""
+        return sum(len(boxes) for boxes in self.pictures)

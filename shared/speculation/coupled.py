@@ -17,6 +17,7 @@ from torch import Tensor
 from shared.errors import InvalidValue
 from shared.speculation.noise import SPAN, gumbel
 from shared.speculation.request import SamplingParameters
+from shared.speculation.tree import Tree
 
 _REACHES = (1.0, 2.0, 4.0, 8.0, 16.0)  # nats below the best, within which most rows have all that masks leave
 _ROUNDING = 1e-9  # relative, more than sums of a row in two orders can differ
@@ -128,6 +129,21 @@ class Chooser:
             text.append(proposal if taken and proposal is not None else self._choose(row, unmasked, text))
             if text[-1] != proposal or text[-1] in ends:
                 break
+        return text[len(before) :]
+
+    def descend(self, rows: Tensor, tree: Tree, before: Sequence[int]) -> list[int]:
+        """The same where the proposals are a tree: down from `before` as long as the target's own choice is in it.
+
+        rows: [tree + 1, rows], the logits after `before` and after each id of the tree.
+        """
+        if len(rows) != len(tree) + 1:
+            raise ValueError(f"{len(rows)} rows for {len(tree)} proposals: there must be one row more")
+        text, ends = list(before), self._parameters.end_ids
+        place: int | None = -1
+        while place is not None:
+            best = _best(rows[place + 1 : place + 2])[0] if self._best_wins else None
+            text.append(self._choose(rows[place + 1], best, text))
+            place = None if text[-1] in ends else tree.child(place, text[-1])
         return text[len(before) :]
 
     def _choose(self, row: Tensor, best: int | None, before: Sequence[int]) -> int:

@@ -16,6 +16,8 @@ from shared.speculation.branches import Branch, followed, held, moved_up
 from shared.speculation.claims import marked
 from shared.speculation.laws import DraftLaw
 from shared.speculation.messages import COUPLED, Claim, Commit, Judging, Propose, Rule, agreement
+from shared.speculation.told import Told
+from shared.speculation.tree import Tree
 
 
 def reach(window: int, admitted: int | None, in_flight: int | None) -> int:
@@ -55,10 +57,15 @@ class DeviceConversation:
     `admitted`: how many proposals the edge last said a step will look at; None: no limit beside the window. `refused`:
     a proposal was rejected and the edge waits for the correction: the law that the proposal was drawn from.
     `judging`: how the edge judges. `rest`: steps without a path after a wrong one if the edge looks at none; 0 where
-    steps wait for proposals.
+    steps wait for proposals. `nodes`: the branches are told too, as far as the edge then holds at most so many ids; 0:
+    it hears of the path alone.
     """
 
-    def __init__(self, window: int, committed: Sequence[int] = (), rest: int = 0, judging: Judging = COUPLED) -> None:
+    def __init__(
+        self, window: int, committed: Sequence[int] = (), rest: int = 0, judging: Judging = COUPLED, nodes: int = 0
+    ) -> None:
+        if nodes and (nodes <= window or not judging.plain):
+            raise ValueError(f"a tree of {nodes} ids needs more than the window of {window}, and ids that are compared")
         self.committed = list(committed)
         self.path: list[int] = []
         self.branches: list[Branch] = []
@@ -74,6 +81,7 @@ class DeviceConversation:
         self._rested = rest
         self._sent = 0
         self._told = len(self.committed)
+        self.told = Told(nodes, len(self.committed))
 
     @property
     def room(self) -> int:
@@ -124,11 +132,13 @@ class DeviceConversation:
         if agreeing < count:
             if self.path:
                 self._rested = 0
+            self.told.strayed(self.committed, agreeing, count)
             branch, behind = self.foreseen(commit.ids), count - agreeing - 1
             dropped = self._drop() - agreeing
             if branch is not None:
                 self.path = branch.ids[behind:]
                 dropped -= len(branch.ids)
+                self._sent = len(self.told.left(self.committed).path(self.path))
             return dropped
         self.path = self.path[count:]
         branched = held(self.branches)
@@ -204,6 +214,9 @@ class DeviceConversation:
 
     def outgoing(self) -> Propose | None:
         """What the edge should hear now: unsent ids, else an acknowledgement, else nothing. Counts as sent."""
+        if self.told.nodes:
+            self._sent, self._told = len(self.path), len(self.committed)
+            return self.told.say(self.committed, self._wanted, self.path)
         seen = len(self.committed)
         silent = self._sent == len(self.path) and seen == self._told and self._closed == self._told_closed
         if silent and (self.refused is None or self._asked):
@@ -217,6 +230,15 @@ class DeviceConversation:
         self._told, self._told_closed, self._asked = seen, closed, self.refused is not None
         return propose
 
+    @property
+    def untold(self) -> int:
+        """How many ids of path and branches the edge is to hear."""
+        return len(self._wanted) - len(self.told.left(self.committed)) if self.told.nodes else self.unsent
+
+    @property
+    def _wanted(self) -> Tree:
+        return self.told.wanted(self.committed, self.path, self.branches, self.room)
+
     def _end(self) -> int:
         """Up to which id of the path one message may go: whole rows are large, and messages are not."""
         for place, mark in enumerate(self._marks[self._sent + 1 :], start=self._sent + 1):
@@ -227,6 +249,7 @@ class DeviceConversation:
     def reconnect(self) -> None:
         """A new stream begins: nothing of the path has been sent on it, and the edge knows what is committed."""
         self._sent = 0
+        self.told.forget(len(self.committed))
         self._told, self._told_closed, self._asked = len(self.committed), False, False
 
     def reopen(self) -> None:

@@ -4,7 +4,7 @@ Guarantees: nothing is pending unless the device's path agrees with the committe
 `max_ahead` past what the device has acknowledged. It does not know models, threads or the wire.
 
     [0, seen)  committed and acknowledged     [seen, len(committed))  committed, on its way to the device
-    [seen, seen + len(tail))  the mirror: the device's own ids as last heard
+    behind seen  the mirror: the device's own ids as last heard, a path, or a tree of them
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 
 from shared.errors import InvalidValue, OutOfStep, Unsupported
 from shared.speculation.claims import claims_of, refuse_marks
-from shared.speculation.messages import COUPLED, Claim, Commit, Judging, Pace, Propose, Rule, Timings, agreement
+from shared.speculation.messages import COUPLED, Claim, Commit, Judging, Pace, Propose, Rule, Timings
+from shared.speculation.pending import Fate, Pending, fate_of
 from shared.speculation.residual import Rejected
+from shared.speculation.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,34 +36,6 @@ class Rules:
     judging: Judging = COUPLED
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """What a step that begins now may verify: `ids` for `[start, start + len(ids))`, after `heard` proposes.
-
-    `claims`: one for each id, none in a plain session. `closed`: nothing is drafted behind them until they are judged.
-    """
-
-    start: int
-    ids: tuple[int, ...]
-    heard: int
-    claims: tuple[Claim, ...] = ()
-    closed: bool = False
-
-    def first(self, most: int | None) -> Pending:
-        """The first `most` of them, or all."""
-        if most is None or most >= len(self.ids):
-            return self
-        return replace(self, ids=self.ids[:most], claims=self.claims[:most], closed=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """What became of `known` proposals, one behind the other: the first `stood` are the target's own."""
-
-    known: int
-    stood: int
-
-
 _FATES = 64  # kept until somebody asks: a device that talks a lot does not fill the memory
 
 
@@ -77,13 +51,13 @@ class EdgeConversation:
         self.yielded = False
         self._rules = rules
         self._seen = len(self.committed)
-        self._tail: list[int] = []
+        self._tree = Tree.EMPTY  # of what the device holds behind `seen`
         self.overtaken: deque[Fate] = deque(maxlen=_FATES)
         self._judged = self._seen  # proposals before this position have had their fate told
         self._opened_with = len(self.committed)
         self._log_probabilities: list[float] = []  # of the ids committed since then, if they are told
-        self._claims: list[Claim] = []  # one for each of the tail, none in a plain session
-        self._closed = False  # the tail's end is the end of a block
+        self._claims: list[Claim] = []  # one for each of the tree, which is a path then; none in a plain session
+        self._closed = False  # the path's end is the end of a block
         self._rejected: Rejected | None = None  # until a correction of it is committed
         self._waits = False  # for that correction
         self._told_all = False  # of that rejection
@@ -98,15 +72,16 @@ class EdgeConversation:
         correcting = self._waits and propose.base == propose.seen == len(self.committed)
         claims = self._claimed(propose, correcting=correcting)
         acknowledged = propose.seen - self._seen
-        mirrored = self._seen + len(self._tail)
-        if propose.base == propose.seen and (acknowledged > 0 or not self._tail or correcting):
-            self._tail, self._claims = list(propose.ids), list(claims)
+        left = self._tree.below(self.committed[self._seen : propose.seen])
+        if propose.base == propose.seen and (acknowledged > 0 or not self._tree or correcting):
+            self._tree, self._claims = self._grown(Tree.EMPTY, propose), list(claims)
             self._judged = propose.seen
-        elif propose.base == mirrored:
-            self._tail = self._tail[acknowledged:] + list(propose.ids)
-            self._claims = self._claims[acknowledged:] + list(claims)
+        elif propose.base == propose.seen + len(left):
+            self._tree = self._grown(left, propose)
+            self._claims = (self._claims[acknowledged:] if left else []) + list(claims)
         else:
-            raise OutOfStep(f"propose.base is {propose.base}: the path before it ends at {mirrored}")
+            ends = propose.seen + len(left)
+            raise OutOfStep(f"propose.base is {propose.base}: the path before it ends at {ends}")
         if propose.ids and correcting:
             self._waits = False
         self._closed = propose.closed or (self._closed and not propose.ids)
@@ -125,25 +100,33 @@ class EdgeConversation:
 
     @property
     def mirror(self) -> list[int]:
-        """The device's text as last heard: what it had committed, and its own path."""
-        return self.committed[: self._seen] + self._tail
+        """The device's text as last heard: what it had committed, and its own path; of a tree all ids, as they came."""
+        return [*self.committed[: self._seen], *self._tree.ids]
+
+    @property
+    def tree(self) -> Tree:
+        """The device's own ids as last heard."""
+        return self._tree
 
     @property
     def live(self) -> bool:
-        """Whether the mirror and the committed text agree as far as both go."""
+        """Whether the committed text goes a way of the mirror, as far as both go."""
         ahead = self.committed[self._seen :]
-        overlap = min(len(ahead), len(self._tail))
-        return self._tail[:overlap] == ahead[:overlap]
+        path = self._tree.path(ahead)
+        return len(path) == len(ahead) or not self._tree.children(path[-1] if path else -1)
 
     def pending(self) -> Pending:
         """What a step that begins now may verify."""
         room = self._rules.max_ahead - self._ahead
-        pending = Pending(len(self.committed), tuple(self._proposals()), self.heard)
-        if pending.ids and not self.judging.plain:
-            closed = self._closed and len(pending.ids) < room
-            pending = replace(pending, claims=tuple(self._claims[self._ahead :]), closed=closed)
         own = self.judging.rule is Rule.COUPLED  # each step adds a token of its own
-        return pending.first(max(0, room - own))
+        whole = self._proposals()
+        tree = whole.shallow(max(0, room - own))
+        parents = () if tree.is_chain else tree.parents
+        if not tree or self.judging.plain:
+            return Pending(len(self.committed), tree.ids, self.heard, parents=parents)
+        claims = tuple(self._claims[self._ahead :][: len(tree)])
+        closed = self._closed and len(tree) == len(whole) < room
+        return Pending(len(self.committed), tree.ids, self.heard, claims, closed)
 
     @property
     def has_room(self) -> bool:
@@ -171,10 +154,11 @@ class EdgeConversation:
         """
         if verified.start != len(self.committed):
             raise ValueError(f"a step from {verified.start} cannot commit after {len(self.committed)} tokens")
-        accepted = agreement(verified.ids, ids)
+        fate = fate_of(verified.tree, ids)
+        accepted, known = fate.stood, fate.known if verified.parents else len(verified.ids)
         self.committed.extend(ids)
         self._rejected = None
-        self._judged = max(self._judged, verified.start + len(verified.ids))  # whoever verified them knows
+        self._judged = max(self._judged, verified.start + known)  # whoever verified them knows
         self._judge()
         told = tuple(log_probabilities)
         self._log_probabilities.extend(told)
@@ -194,8 +178,8 @@ class EdgeConversation:
         if not self._seen <= seen <= len(self.committed):
             raise OutOfStep(f"resume.seen is {seen}: must lie between {self._seen} and {len(self.committed)}")
         self._seen = seen
-        self._tail, self._closed = self.committed[seen:], False
-        self._claims = [] if self.judging.plain else [Claim()] * len(self._tail)
+        self._tree, self._closed = Tree.chain(self.committed[seen:]), False
+        self._claims = [] if self.judging.plain else [Claim()] * len(self._tree)
         self._judged = len(self.committed)
         self.heard = 0
         self.yielded = self._told_all = False
@@ -211,15 +195,30 @@ class EdgeConversation:
 
     def _judge(self) -> None:
         """Tell the fate of proposals that the committed text has reached; behind a wrong one there is none."""
-        end = min(len(self.committed), self._seen + len(self._tail))
         begin = max(self._judged, self._seen)
-        if end > begin:
-            mirror, self._judged = self.mirror, end
-            if mirror[self._seen : begin] == self.committed[self._seen : begin]:
-                self.overtaken.append(Fate(end - begin, agreement(mirror[begin:end], self.committed[begin:end])))
+        if begin >= len(self.committed):
+            return
+        fate = fate_of(self._tree, self.committed[self._seen :], begin - self._seen)
+        if fate.known > 0:
+            self._judged = begin + fate.known
+            self.overtaken.append(fate)
 
-    def _proposals(self) -> list[int]:
-        return self._tail[self._ahead :] if self.live and not self._waits else []
+    def _proposals(self) -> Tree:
+        return Tree.EMPTY if self._waits else self._tree.below(self.committed[self._seen :])
+
+    def _grown(self, tree: Tree, propose: Propose) -> Tree:
+        """The tree with what was proposed behind it. Raises InvalidValue."""
+        first = len(tree)
+        if not propose.parents:
+            return tree.grown(propose.ids, range(first - 1, first - 1 + len(propose.ids)))
+        for place, (token, parent) in enumerate(zip(propose.ids, propose.parents, strict=True)):
+            if not 0 <= parent <= first + place:
+                rule = f"must lie between 0 and {first + place}, the ids before it"
+                raise InvalidValue(f"propose.parents[{place}]", parent, rule)
+            if tree.child(parent - 1, token) is not None:
+                raise InvalidValue(f"propose.ids[{place}]", token, "stands there already: its parent has it as a child")
+            tree = tree.grown((token,), (parent - 1,))
+        return tree
 
     def _claimed(self, propose: Propose, *, correcting: bool) -> tuple[Claim, ...]:
         if self.judging.plain:
@@ -232,8 +231,10 @@ class EdgeConversation:
         return claims_of(propose, self.judging, self._rules.rows, correcting=correcting)
 
     def _check(self, propose: Propose) -> None:
-        if propose.parents:
-            raise Unsupported("propose.parents is set: this edge verifies chains of ids")
+        if propose.parents and not self.judging.plain:
+            raise Unsupported(
+                "propose.parents is set: this session judges paths, only one that compares ids takes trees"
+            )
         seen, held = propose.seen, propose.base + len(propose.ids) - propose.seen
         if not self._seen <= seen <= len(self.committed):
             raise InvalidValue("propose.seen", seen, f"must lie between {self._seen} and {len(self.committed)}")

@@ -15,10 +15,10 @@ import numpy as np
 from torch import Tensor
 
 from shared.speculation.coupled import Chooser
-from shared.speculation.edge import Pending
 from shared.speculation.laws import DraftLaw, TargetLaw, of_row, point
 from shared.speculation.messages import Claim, Evidence, SparseLaw
 from shared.speculation.noise import Domain, word
+from shared.speculation.pending import Pending
 from shared.speculation.request import SamplingParameters
 from shared.speculation.residual import RESIDUAL_IDS, Rejected, drawn
 

@@ -7,7 +7,7 @@ resolves the one into the other against its target's defaults and limits, and bo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TypeAlias
 
@@ -52,6 +52,12 @@ class ImageReference:
     def of(cls, data: bytes) -> ImageReference:
         """The reference of `data`, a picture as encoded in a file."""
         return cls(hashlib.sha256(data).digest(), len(data))
+
+
+def in_places(messages: Sequence[Message], digests: Sequence[bytes]) -> tuple[bytes, ...]:
+    """The digests of the pictures in the order in which `messages` place them."""
+    parts = [part for message in messages for part in message.parts]
+    return tuple(digests[part.index] for part in parts if isinstance(part, Picture))
 
 
 @dataclass(frozen=True, slots=True)

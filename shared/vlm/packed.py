@@ -46,34 +46,52 @@ class Sight:
             return tokens
         return int((self.ends == self.ends[tokens - 1]).nonzero()[0])
 
-    def of(self, begin: int, end: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    def of(self, begin: int, end: int) -> tuple[Tensor, Tensor]:
         """`ends` and `places` of the slots [begin, end)."""
         count = len(self.ends)
         more = torch.arange(max(begin, count), max(end, count))
         ends = torch.cat([self.ends[begin:end], more + 1])
         places = torch.cat([self.places[begin:end], more - count + self.beyond])
-        return ends.to(device), places.to(device)
+        return ends, places
+
+
+@dataclass(frozen=True)
+class Twigs:
+    """A tree of tokens, the last of a span: each sees its ancestors and itself, and what is before the tree."""
+
+    sees: Tensor  # [tokens, tokens], boolean
+    depths: Tensor  # [tokens]: how many of the tree are before it on its path
+
+    @staticmethod
+    def of(parents: Sequence[int]) -> Twigs:
+        """The tree with these parents: earlier tokens, -1 for none."""
+        sees = torch.eye(len(parents), dtype=torch.bool)
+        for place, parent in enumerate(parents):
+            if parent >= 0:
+                sees[place] |= sees[parent]
+        return Twigs(sees, sees.sum(1) - 1)
 
 
 @dataclass(frozen=True)
 class Span:
     """The next `count` tokens of the row belong to the sequence in `store`, right behind what it holds.
 
-    `sight`: None where each token sees all before it, or those in its layer's window.
+    `sight`: None where each token sees all before it, or those in its layer's window. `twigs`: None where the tokens
+    are no tree.
     """
 
     store: Store
     count: int
     sight: Sight | None = None
+    twigs: Twigs | None = None
 
 
 class Packed:
     """One forward's row. It goes to the model as the keyword `packed`, and from there to every layer's attention."""
 
     def __init__(self, spans: Sequence[Span]) -> None:
-        self._stores = [span.store for span in spans]
+        self._spans = list(spans)
         self._counts = [span.count for span in spans]
-        self._sights = [span.sight for span in spans]
         self._masks: dict[tuple[int, int, int | None], Tensor] = {}  # every layer of a kind asks for the same
 
     def attend(
@@ -86,7 +104,7 @@ class Packed:
         queries, keys, values = (self._split(each) for each in (query, *states))
         pieces = [
             self._attend_one(number, queries[number], store.write(layer, keys[number], values[number]), scaling, window)
-            for number, store in enumerate(self._stores)
+            for number, store in enumerate(span.store for span in self._spans)
         ]
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
 
@@ -100,9 +118,9 @@ class Packed:
         _, heads, count, head_dim = query.shape
         _, shared_heads, slots, _ = keys.shape
         groups = heads // shared_heads
-        sight = self._sights[number]
+        sight, plain = self._spans[number].sight, self._spans[number].twigs is None
         if (
-            sight is None and 1 < count == slots and (window is None or slots <= window)
+            sight is None and plain and 1 < count == slots and (window is None or slots <= window)
         ):  # a beginning: torch knows that mask
             output = attention(query, keys, values, is_causal=True, scale=scaling, enable_gqa=groups > 1)
             return output.transpose(1, 2)
@@ -120,22 +138,28 @@ class Packed:
         mask = self._masks.get((number, groups, window))
         if mask is None:
             count = query.shape[2]
-            sight = self._sights[number]
-            if sight is None:
+            span = self._spans[number]
+            if span.sight is None and span.twigs is None:
                 sees = torch.ones(count, slots, dtype=torch.bool, device=query.device).tril(slots - count)
                 if window is not None:
                     sees = sees.triu(slots - count + 1 - window)
             else:
-                sees = _seen(sight, self._stores[number].length + count, count, slots, window, query.device)
+                sees = _seen(span, slots, window).to(query.device)
             mask = query.new_zeros(count, slots).masked_fill(~sees, -torch.inf).repeat(groups, 1)
             self._masks[number, groups, window] = mask
         return mask
 
 
-def _seen(sight: Sight, end: int, count: int, slots: int, window: int | None, device: torch.device) -> Tensor:
-    """Which of the last `slots` before slot `end` each of the last `count` sees: [count, slots], boolean."""
-    ends, places = sight.of(end - slots, end, device)
-    sees = torch.arange(end - slots, end, device=device) < ends[-count:, None]
+def _seen(span: Span, slots: int, window: int | None) -> Tensor:
+    """Which of the last `slots` up to the span's end each of its tokens sees: [count, slots], boolean."""
+    count, end = span.count, span.store.length + span.count
+    whole = torch.arange(end - slots, end)
+    ends, places = (whole + 1, whole) if span.sight is None else span.sight.of(end - slots, end)
+    sees = whole < ends[-count:, None]
+    if span.twigs is not None:
+        tree = len(span.twigs.depths)
+        sees[-tree:, -tree:] = span.twigs.sees
+        places = torch.cat([places[:-tree], places[-tree] + span.twigs.depths])
     if window is not None:
         sees &= places > places[-count:, None] - window
     return sees

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from shared.vlm.history import History
-from shared.vlm.packed import Packed, Sight, Span
-from shared.vlm.port import Block, Decoder, check_blocks
+from shared.vlm.packed import Packed, Sight, Span, Twigs
+from shared.vlm.port import Block, Decoder, check_blocks, check_path
 from shared.vlm.store import Store
 
 
@@ -72,6 +72,7 @@ class PackedDecoder:
         self._first_position = first_position
         self._sight = sight
         self._waiting = 0  # tokens of the prompt that are taken and not yet in the store
+        self._parents: tuple[int, ...] | None = None  # of the tree at the end of the store, until a path of it is kept
 
     @property
     def prompt_left(self) -> int:
@@ -90,6 +91,7 @@ class PackedDecoder:
 
     def truncate(self, length: int) -> None:
         """As the port says."""
+        self._check_kept()
         if not 0 <= length <= self.length:
             raise ValueError(f"cannot truncate {self.length} tokens to {length}")
         if length < self.length:
@@ -98,11 +100,23 @@ class PackedDecoder:
 
     def fork(self) -> PackedDecoder:
         """As the port says."""
+        self._check_kept()
         if self._prompt is not None:
             raise ValueError(f"a decoder whose prompt has {self.prompt_left} tokens left cannot be forked")
         fork = copy(self)
         fork.store, fork._history = self.store.fork(), self._history.fork()
         return fork
+
+    def keep(self, path: Sequence[int]) -> None:
+        """As the port says."""
+        check_path(self._parents, path)
+        assert self._parents is not None
+        begin = self.store.length - len(self._parents)
+        self.store.keep(begin, [begin + place for place in path])
+        ids = self._history.ids
+        first = len(ids) - len(self._parents)
+        ids[first:] = [ids[first + place] for place in path]
+        self._parents = None
 
     def common(self, giver: Decoder) -> int:
         """As the port says."""
@@ -112,6 +126,7 @@ class PackedDecoder:
     def adopt(self, giver: Decoder) -> int:
         """As the port says."""
         giver = _packed(giver)
+        giver._check_kept()
         if self.held:
             raise ValueError("a decoder that has taken tokens adopts none")
         count = self._history.common(giver._history, min(giver.store.length, self._prompt_length - 1))
@@ -127,19 +142,23 @@ class PackedDecoder:
 
     def span(self, block: Block) -> Span:
         """What of a block enters the model now: with what waited before, without what waits still."""
+        self._check_kept()
         held = self.store.length
         end = held + self._waiting + block.prompt + len(block.ids)
-        return Span(self.store, end - held if self._sight is None else self._sight.whole(end) - held, self._sight)
+        count = end - held if self._sight is None else self._sight.whole(end) - held
+        return Span(self.store, count, self._sight, None if block.parents is None else Twigs.of(block.parents))
 
-    def parts(self, count: int, ids: Sequence[int]) -> list[Tokens]:
-        """The next `count` tokens to enter, `ids` the last of them."""
+    def parts(self, span: Span, ids: Sequence[int]) -> list[Tokens]:
+        """The tokens of the span, `ids` the last of them."""
+        count = span.count
         parts = []
         prompt = count - len(ids)
         if prompt and self._prompt is not None:
             parts.append(self._prompt.part(self.store.length, self.store.length + prompt))
         if ids:
             start = self._first_position + self.length
-            positions = torch.arange(start, start + len(ids)).expand(self._axes, -1)
+            behind = torch.arange(len(ids)) if span.twigs is None else span.twigs.depths
+            positions = (start + behind).expand(self._axes, -1)
             parts.append(
                 Tokens(torch.tensor(ids, dtype=torch.long), positions, torch.zeros(len(ids), dtype=torch.bool))
             )
@@ -150,10 +169,15 @@ class PackedDecoder:
         self._waiting += block.prompt + len(block.ids) - entered
         self.store.length += entered
         self._history.ids.extend(block.ids)
+        self._parents = None if block.parents is None else tuple(block.parents)
         if not self.prompt_left:
             self._prompt = None
             if self._sight is not None and not self._sight.lasts:
                 self._sight = None
+
+    def _check_kept(self) -> None:
+        if self._parents is not None:
+            raise ValueError(f"a path of the tree of {len(self._parents)} tokens has to be kept first")
 
 
 def step(blocks: Sequence[Block], forward: Forward, rows: int) -> list[Tensor]:
@@ -163,7 +187,7 @@ def step(blocks: Sequence[Block], forward: Forward, rows: int) -> list[Tensor]:
         return []
     decoders = [_packed(block.decoder) for block in blocks]
     spans = [decoder.span(block) for decoder, block in zip(decoders, blocks, strict=True)]
-    parts = [d.parts(span.count, block.ids) for d, span, block in zip(decoders, spans, blocks, strict=True)]
+    parts = [d.parts(span, block.ids) for d, span, block in zip(decoders, spans, blocks, strict=True)]
     counts = [block.rows for block in blocks]
     ends = accumulate(span.count for span in spans)
     wanted = [i for end, count in zip(ends, counts, strict=True) for i in range(end - count, end)]

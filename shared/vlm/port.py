@@ -3,8 +3,9 @@
 A `Prompt` is prepared once, its pictures are seen once, `begin` yields a `Decoder` for one answer, and `step` takes
 tokens of many decoders in one forward. Block == one by one == full, however a prompt is cut and whoever steps beside;
 `truncate` leaves no trace; decoders do not see each other; a step that fails leaves all of them as they were; one that
-has adopted what another holds goes on as if it had taken it itself. It does not know: sampling, proposals, the wire.
-One thread at a time may use a model and its decoders.
+has adopted what another holds goes on as if it had taken it itself. The rows of a block that is a tree are those of
+each of its paths alone. It does not know: sampling, proposals, the wire. One thread at a time may use a model and its
+decoders.
 """
 
 from __future__ import annotations
@@ -108,6 +109,12 @@ class Decoder(Protocol):
     def fork(self) -> Decoder:
         """Another decoder that holds the same, once the prompt is taken; from now on neither sees the other."""
 
+    def keep(self, path: Sequence[int]) -> None:
+        """Of the tree that the last step took, hold these places alone, the first a root, each the parent of the next.
+
+        It comes right after that step: until then the decoder can do nothing else. Raises ValueError.
+        """
+
     def common(self, giver: Decoder) -> int:
         """How many tokens at the beginning of its prompt and output tokens are those that `giver` holds.
 
@@ -129,12 +136,15 @@ class Decoder(Protocol):
 class Block:
     """What one decoder takes in a step: `prompt` further tokens of its prompt, then output tokens `ids`.
 
-    Output tokens come behind the whole prompt; the end of it may be in the same block.
+    Output tokens come behind the whole prompt; the end of it may be in the same block. `parents`: where `ids` are a
+    tree, the place among them of the one that each follows, an earlier one; -1: it follows what was there before.
+    None: each follows the one before it.
     """
 
     decoder: Decoder
     prompt: int = 0
     ids: Sequence[int] = ()
+    parents: Sequence[int] | None = None
 
     @property
     def rows(self) -> int:
@@ -154,6 +164,26 @@ def check_blocks(blocks: Sequence[Block]) -> None:
             raise ValueError(f"cannot take {block.prompt} of the {left} prompt tokens left")
         if block.ids and block.prompt < left:
             raise ValueError(f"{left - block.prompt} prompt tokens come before any output token")
+        if block.parents is not None:
+            check_tree(block.parents, len(block.ids))
+
+
+def check_tree(parents: Sequence[int], count: int) -> None:
+    """Raise ValueError unless `parents` are those of a tree of `count` tokens."""
+    if len(parents) != count:
+        raise ValueError(f"{len(parents)} parents for {count} tokens")
+    for place, parent in enumerate(parents):
+        if not -1 <= parent < place:
+            raise ValueError(f"the parent of token {place} is {parent}: must be an earlier one, or -1")
+
+
+def check_path(parents: Sequence[int] | None, path: Sequence[int]) -> None:
+    """Raise ValueError unless a step has taken a tree with these `parents` and `path` leads down from its root."""
+    if parents is None:
+        raise ValueError("the last step took no tree")
+    for before, place in zip((-1, *path), path, strict=False):
+        if not 0 <= place < len(parents) or parents[place] != before:
+            raise ValueError(f"token {place} does not follow {before} in the tree")
 
 
 class Tokenizer(Protocol):

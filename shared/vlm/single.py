@@ -23,9 +23,9 @@ def prefill(
     return decoder, rows
 
 
-def extend(vlm: Vlm, decoder: Decoder, ids: Sequence[int]) -> Tensor:
+def extend(vlm: Vlm, decoder: Decoder, ids: Sequence[int], parents: Sequence[int] | None = None) -> Tensor:
     """Output tokens `ids`, at least one, behind those held; the logits after each of them: [ids, rows]."""
-    (rows,) = vlm.step([Block(decoder, ids=ids)])
+    (rows,) = vlm.step([Block(decoder, ids=ids, parents=parents)])
     return rows
 
 

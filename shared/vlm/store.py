@@ -6,6 +6,9 @@ forward that fails leaves no trace, and to forget tokens is to move `length` bac
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 
 _FEWEST = 64  # slots
@@ -50,6 +53,15 @@ class Store:
         for buffer, new in zip(held, (keys, values), strict=True):
             buffer.narrow(2, self.length, new.shape[2]).copy_(new)
         return held[0].narrow(2, 0, end), held[1].narrow(2, 0, end)
+
+    def keep(self, begin: int, slots: Sequence[int]) -> None:
+        """Hold `[0, begin)` and behind them these `slots`, rising, all of them written when it held `[0, begin)`."""
+        with torch.inference_mode():  # what a forward has made may be written to in this mode alone
+            for layer in self._layers.values():
+                for buffer in layer:
+                    place = torch.tensor(slots, dtype=torch.long, device=buffer.device)
+                    buffer.narrow(2, begin, len(slots)).copy_(buffer.index_select(2, place))
+        self.length = begin + len(slots)
 
     def _room(self, held: Tensor | None, like: Tensor, slots: int) -> Tensor:
         """A buffer of at least `slots`, a power of two, with what is held."""

@@ -148,6 +148,8 @@ class ToyVlm:
         if not blocks:
             return []
         decoders = [toy(block.decoder) for block in blocks]
+        for decoder in decoders:
+            decoder.check_kept()
         self.work(sum(block.prompt + len(block.ids) for block in blocks))
         return [decoder.take(block) for decoder, block in zip(decoders, blocks, strict=True)]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shared.vlm import marks
-from shared.vlm.port import Block, Decoder, Prompt, VisualTokens
+from shared.vlm.port import Block, Decoder, Prompt, VisualTokens, check_path
 from shared.vlm.toy_vocabulary import CONTINUES, END, IMAGE, NEVER_FIRST, PIECES
 
 _BANNED = -30.0
@@ -61,6 +61,7 @@ class ToyDecoder:
         self._prompt = prompt
         self._states = [mix(manner.seed)]  # one before each token, and one after the last
         self._tokens: list[int] = []
+        self._tree: Block | None = None  # taken by the last step, until a path of it is kept
 
     @property
     def prompt_left(self) -> int:
@@ -84,6 +85,7 @@ class ToyDecoder:
 
     def truncate(self, length: int) -> None:
         """As the port says."""
+        self.check_kept()
         if not 0 <= length <= self.length:
             raise ValueError(f"cannot truncate {self.length} tokens to {length}")
         forgotten = self.length - length
@@ -92,11 +94,27 @@ class ToyDecoder:
 
     def fork(self) -> ToyDecoder:
         """As the port says."""
+        self.check_kept()
         if self.prompt_left:
             raise ValueError(f"a decoder whose prompt has {self.prompt_left} tokens left cannot be forked")
         fork = copy(self)
         fork._states, fork._tokens = list(self._states), list(self._tokens)
         return fork
+
+    def keep(self, path: Sequence[int]) -> None:
+        """As the port says."""
+        tree = self._tree
+        check_path(None if tree is None else tree.parents, path)
+        assert tree is not None
+        for held in (self._tokens, self._states):
+            first = len(held) - len(tree.ids)
+            held[first:] = [held[first + place] for place in path]
+        self._tree = None
+
+    def check_kept(self) -> None:
+        """Raise ValueError if it holds a tree."""
+        if self._tree is not None:
+            raise ValueError(f"a path of the tree of {len(self._tree.ids)} tokens has to be kept first")
 
     def common(self, giver: Decoder) -> int:
         """As the port says."""
@@ -106,6 +124,7 @@ class ToyDecoder:
 
     def adopt(self, giver: Decoder) -> int:
         """As the port says."""
+        toy(giver).check_kept()
         if self.held:
             raise ValueError("a decoder that has taken tokens adopts none")
         count = min(self.common(giver), len(self._prompt) - 1)
@@ -114,18 +133,20 @@ class ToyDecoder:
 
     def take(self, block: Block) -> Tensor:
         """Hold the block. The rows that it yields."""
-        first = len(self._states) + block.prompt + len(block.ids) - block.rows
-        hashes = [token.hashes for token in self._prompt[self.held : self.held + block.prompt]]
-        for group in [*hashes, *((token + 1,) for token in block.ids)]:
-            state = self._states[-1]
-            for each in group:
-                state = mix(state ^ mix(each))
-            self._states.append(state)
+        ends = block.rows > len(block.ids)
+        for token in self._prompt[self.held : self.held + block.prompt]:
+            self._states.append(_after(self._states[-1], token.hashes))
+        held, positions = self.held, [0] * ends  # of output tokens, where rows follow them
+        for place, each in enumerate(block.ids):
+            parent = place - 1 if block.parents is None else block.parents[place]
+            positions.append(1 + (self.length if parent < 0 else positions[ends + parent]))
+            self._states.append(_after(self._states[held + 1 + parent], (each + 1,)))
         self._tokens += block.ids
-        return self._rows(self._states[first:], first - len(self._prompt))
+        self._tree = None if block.parents is None else block
+        return self._rows(self._states[held + 1 - ends :], positions, [*[None] * ends, *block.ids])
 
-    def _rows(self, states: Sequence[int], begin: int) -> Tensor:
-        """The logits after each of the states, for output tokens from `begin` on."""
+    def _rows(self, states: Sequence[int], positions: Sequence[int], last: Sequence[int | None]) -> Tensor:
+        """The logits after each of the states: of an output token at this position, with that one before it."""
         manner = self._manner
         differs = [mix(state ^ _DISAGREES) >= round(manner.agreement * 2**64) for state in states]
         keys = [mix(s ^ _DISAGREES ^ manner.salt) if d else s for s, d in zip(states, differs, strict=True)]
@@ -133,20 +154,28 @@ class ToyDecoder:
         rows[:, NEVER_FIRST] = _BANNED
         rows[:, len(PIECES) :] = _BANNED  # rows that pad a vocabulary
         rows[:, END] = _BANNED
-        for i, key in enumerate(keys):
-            self._end_or_go_on(rows[i], key, begin + i)
+        for row, key, position, token in zip(rows, keys, positions, last, strict=True):
+            _end_or_go_on(row, key, position, token)
         return torch.from_numpy(rows.astype(np.float32))
 
     def _marks(self) -> list[tuple[tuple[int, ...], ...]]:
         return [*(token.marks for token in self._prompt), *(((token,),) for token in self._tokens)]
 
-    def _end_or_go_on(self, row: NDArray[np.float64], key: int, position: int) -> None:
-        """A character begun is finished; elsewhere an end comes by hash, more likely as the answer grows."""
-        token = CONTINUES.get(self._tokens[position - 1]) if position else None
-        if token is not None:
-            row[token] = _FORCED
-        elif mix(key ^ _ENDS) * _END_SPREAD < (position - _FIRST_END) << 64:
-            row[END] = row.max() + _END_LEAD
+
+def _end_or_go_on(row: NDArray[np.float64], key: int, position: int, last: int | None) -> None:
+    """A character begun is finished; elsewhere an end comes by hash, more likely as the answer grows."""
+    token = None if last is None else CONTINUES.get(last)
+    if token is not None:
+        row[token] = _FORCED
+    elif mix(key ^ _ENDS) * _END_SPREAD < (position - _FIRST_END) << 64:
+        row[END] = row.max() + _END_LEAD
+
+
+def _after(state: int, hashes: Sequence[int]) -> int:
+    """The state after one more token."""
+    for each in hashes:
+        state = mix(state ^ mix(each))
+    return state
 
 
 def entering(prompt: Prompt, visual: VisualTokens, kept: frozenset[int]) -> list[Entering]:

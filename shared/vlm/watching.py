@@ -64,7 +64,7 @@ def text_attention(decoder: PackedDecoder, forward: Forward) -> Tensor:
 def _whole(decoder: PackedDecoder) -> tuple[Tokens, Span]:
     """The prompt of a decoder that has taken nothing, in one row."""
     span = decoder.span(Block(decoder, decoder.prompt_left))
-    (row,) = decoder.parts(span.count, ())
+    (row,) = decoder.parts(span, ())
     return row, span
 
 

@@ -138,11 +138,12 @@ def decode_drain(message: pb.Drain) -> Drain:
 
 
 def _decode_parents(message: pb.Propose, count: int) -> tuple[int, ...]:
-    """One for each id: an earlier id's index plus one, or 0. So ids[i] has a parent of at most i."""
+    """One for each id: 0, or one of those held before it, of which there are base - seen before the first."""
     parents = tuple(message.parents)
     checks.one_each("propose.parents", parents, count)
+    held = max(0, message.base - message.seen)
     for at, parent in enumerate(parents):
-        checks.within(f"propose.parents[{at}]", parent, 0, at)
+        checks.within(f"propose.parents[{at}]", parent, 0, held + at)
     return parents
 
 

@@ -30,6 +30,7 @@ def encode_info(info: ServerInfo) -> pb.GetServerInfoResponse:
         version=info.version,
         lossy=info.lossy,
         image_processor_sha256=info.image_processor,
+        trees=info.trees,
         attends=info.attends,
     )
 
@@ -54,6 +55,7 @@ def decode_info(message: pb.GetServerInfoResponse) -> ServerInfo:
         version=checks.line("info.version", message.version, MAX_NAME_BYTES),
         lossy=message.lossy,
         image_processor=checks.exactly("info.image_processor_sha256", seen, DIGEST_BYTES) if seen else b"",
+        trees=message.trees,
         attends=message.attends,
     )
 

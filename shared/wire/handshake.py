@@ -117,7 +117,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What an edge serves. `lossy`: devices may have proposals taken without comparing.
+    """What an edge serves. `lossy`: devices may have proposals taken without comparing. `trees`: and propose trees.
 
     `attends`: they may ask where the target's text looks.
     """
@@ -133,4 +133,5 @@ class ServerInfo:
     version: str
     lossy: bool = False
     image_processor: bytes = b""  # b"": not told
+    trees: bool = False
     attends: bool = False

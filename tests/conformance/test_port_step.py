@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from PIL import Image
@@ -113,6 +115,9 @@ class Foreign:
     def fork(self) -> Foreign:
         """Another."""
         return Foreign()
+
+    def keep(self, path: Sequence[int]) -> None:
+        """Nothing to keep."""
 
 
 def test_a_decoder_in_its_prompt_cannot_be_forked(vlm: Vlm) -> None:

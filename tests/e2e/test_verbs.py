@@ -81,6 +81,22 @@ def test_a_chat_without_a_terminal_is_lines_in_and_answers_out(edge: EdgeProcess
     assert b"Traceback" not in done.stderr
 
 
+def test_each_answer_of_a_chat_and_of_the_endpoint_leaves_a_timeline(edge: EdgeProcess, tmp_path: Path) -> None:
+    chat = run("chat", *options(edge), "--trace", str(tmp_path / "chat.json"), given=b"what is it?\nand now?\n")
+    assert chat.returncode == 0, chat.stderr
+    body = {"model": "any", "messages": [{"role": "user", "content": "what is it?"}], "n": 2}
+    traced = ("--served-model-name", "any", "--trace", str(tmp_path / "serve.json"))
+    with served(*options(edge), *traced) as (process, address, _):
+        command = [*CURL, "--header", "content-type: application/json", "--data", "@-", f"{address}/chat/completions"]
+        subprocess.run(command, input=json.dumps(body).encode(), capture_output=True, check=True)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    names = sorted(file.name for file in tmp_path.iterdir())
+    assert names == ["chat-1.json", "chat-2.json", "serve-1.json", "serve-2.json"]
+    for name in names:
+        assert json.loads((tmp_path / name).read_text())["otherData"]["edges"][0]["clock_error_us"] > 0
+
+
 def test_on_a_terminal_an_answer_ends_as_it_was_said_with_its_figures(edge: EdgeProcess) -> None:
     text = run("ask", "what is it?", *options(edge)).stdout.decode().strip()
     with on_a_terminal([*DEVICE, "ask", "what is it?", *options(edge)]) as terminal:

@@ -72,9 +72,11 @@ async def test_the_draft_begins_anew_with_what_was_told(rule: str, caplog: pytes
 
 async def test_it_costs_eight_bytes_a_token_and_is_counted_by_its_kind() -> None:
     question = asked("where?", a_picture(1, 90), ignore_eos=True, max_tokens=20)
-    async with edge(attends=True) as server:
-        async with device(f"127.0.0.1:{server.port}", toy_draft(), prune="verifier", keep="9") as client:
-            result = await exact(client, question)
+    async with (
+        edge(attends=True) as server,
+        device(f"127.0.0.1:{server.port}", toy_draft(), prune="verifier", keep="9") as client,
+    ):
+        result = await exact(client, question)
     tally = result.figures.traffic.kind("attended")
     assert tally.messages == 1
     assert 9 * 8 <= tally.payload <= 9 * 8 + 16
@@ -83,10 +85,12 @@ async def test_it_costs_eight_bytes_a_token_and_is_counted_by_its_kind() -> None
 
 
 async def test_without_a_picture_nothing_is_told() -> None:
-    async with edge(attends=True) as server:
-        async with device(f"127.0.0.1:{server.port}", toy_draft(), prune="verifier", keep="9") as client:
-            await exact(client, asked("what is it?"))
-            assert messages_told(client) == 0
+    async with (
+        edge(attends=True) as server,
+        device(f"127.0.0.1:{server.port}", toy_draft(), prune="verifier", keep="9") as client,
+    ):
+        await exact(client, asked("what is it?"))
+        assert messages_told(client) == 0
 
 
 async def test_an_edge_that_does_not_tell_is_refused_by_name() -> None:
@@ -105,10 +109,12 @@ async def test_a_target_that_cannot_say_where_it_looks_answers_all_the_same() ->
         def attention(self, prompt: Prompt, visual: VisualTokens) -> Tensor:
             raise RuntimeError("a secret of the machine room")
 
-    async with edge(lambda: Blind("target", seed=1), attends=True) as server:
-        async with device(f"127.0.0.1:{server.port}", toy_draft(), prune="verifier", keep="9") as client:
-            await exact(client, asked("where?", a_picture(1), max_tokens=20))
-            assert messages_told(client) == 0
+    async with (
+        edge(lambda: Blind("target", seed=1), attends=True) as server,
+        device(f"127.0.0.1:{server.port}", toy_draft(), prune="verifier", keep="9") as client,
+    ):
+        await exact(client, asked("where?", a_picture(1), max_tokens=20))
+        assert messages_told(client) == 0
 
 
 async def cut_after_the_first_word(park_seconds: float) -> Client:
@@ -148,17 +154,20 @@ async def test_a_break_while_the_target_looks_loses_nothing() -> None:
             return super().attention(prompt, visual)
 
     question = asked("where?", a_picture(1, 90), ignore_eos=True, max_tokens=60)
-    async with edge(lambda: Slow("target", seed=1), attends=True) as server, Shim(server.port) as link:
-        async with device(link.address, toy_draft(), prune="verifier", keep="9", pace="thrifty") as client:
-            answer = await client.ask(question)
-            async for _ in answer.pieces():
-                if not link.cuts:
-                    assert begun.wait(20)
-                    link.cut()
-                    let_go.set()
-            assert answer.result is not None
-            assert answer.result.ids == alone(toy_target(), question)
-            assert messages_told(client) == 1
+    async with (
+        edge(lambda: Slow("target", seed=1), attends=True) as server,
+        Shim(server.port) as link,
+        device(link.address, toy_draft(), prune="verifier", keep="9", pace="thrifty") as client,
+    ):
+        answer = await client.ask(question)
+        async for _ in answer.pieces():
+            if not link.cuts:
+                assert begun.wait(20)
+                link.cut()
+                let_go.set()
+        assert answer.result is not None
+        assert answer.result.ids == alone(toy_target(), question)
+        assert messages_told(client) == 1
     await nothing_alive()
 
 

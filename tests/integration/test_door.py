@@ -3,6 +3,7 @@ with its status and a sentence, and whoever is inside goes on."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -186,6 +187,22 @@ async def test_who_speaks_another_language_is_told_so(here: Lab) -> None:
         assert "it may speak TLS" in await refused(server)
     async with edge() as server:
         assert "it does not speak TLS" in await refused(server, tls_ca=here.ca)
+
+
+async def test_what_is_no_edge_is_told_from_nothing_at_all() -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        async with device(f"127.0.0.1:{port}", toy_draft()) as client:
+            with pytest.raises(Unavailable, match="speaks HTTP/1 and is no edge"):
+                await client.info()
+    async with device(f"127.0.0.1:{port}", toy_draft()) as client:
+        with pytest.raises(Unavailable, match="nothing listens there"):
+            await client.info()
 
 
 async def test_connections_beyond_the_limit_are_closed_and_the_others_stay() -> None:

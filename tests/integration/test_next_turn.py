@@ -19,6 +19,7 @@ from edge_server.engine.events import Step
 from edge_server.server import EdgeServer
 from shared.speculation.messages import Finish, FinishReason
 from shared.speculation.request import SamplingWish
+from shared.vlm.toy import ToyVlm
 from shared.wire.handshake import Drain
 from tests.support.raw_device import at, opened_at
 from tests.support.shim import Shim
@@ -134,6 +135,24 @@ async def test_what_one_tenant_asked_makes_no_answer_of_another_faster(tmp_path:
                 await talk(client, wish, SAID[:1])
     (first, prompt), (second, _), (third, _) = reused(steps)
     assert (first, second, third) == (0, 0, prompt - 1)
+
+
+async def test_the_draft_reads_but_what_is_new_of_a_turn() -> None:
+    taken: list[float] = []  # tokens of each of its forwards
+    draft = ToyVlm("draft", seed=1, agreement=0.8, token_seconds=1.0, sleep=taken.append)
+    wish = SamplingWish(temperature=0.0, max_tokens=20)
+    async with edge() as server, device(f"127.0.0.1:{server.port}", draft, prune="none") as client:
+        chat = Chat().asked(SAID[0], [seen(0)])
+        first = await whole(await client.ask(chat.question(wish)))
+        prompt = len(draft.prepare(chat.messages, [picture.image for picture in chat.pictures]).ids)
+        assert prompt in taken
+        taken.clear()
+        second = chat.answered(first.text).asked(SAID[1]).question(wish)
+        whole_second = len(draft.prepare(second.messages, second.images).ids)
+        result = await whole(await client.ask(second))
+        assert result.ids == alone(toy_target(), second)
+    assert 0 < max(taken) <= whole_second - prompt
+    await nothing_alive()
 
 
 async def test_a_drain_drops_at_once_what_answers_have_left() -> None:

@@ -101,11 +101,9 @@ def test_a_proposal_beyond_the_rules_is_refused_by_name(propose: Propose, named:
     assert conversation.heard == 0
 
 
-@pytest.mark.parametrize(
-    "propose", [Propose(0, 0, (1,), given=1), Propose(0, 0, (1,), 0, (0.5,)), Propose(0, 0, (1,), 0, (), (0,))]
-)
+@pytest.mark.parametrize("propose", [Propose(0, 0, (1,), given=1), Propose(0, 0, (1,), 0, (0.5,))])
 def test_a_wish_of_another_rule_is_refused_and_not_passed_over(propose: Propose) -> None:
-    with pytest.raises(Unsupported, match=r"by the rule coupled|chains of ids"):
+    with pytest.raises(Unsupported, match="by the rule coupled"):
         edge().hear(propose)
 
 

@@ -30,16 +30,18 @@ POLICIES: dict[str, Callable[[], Policy] | None] = {
 
 
 def setting(rng: random.Random, pace: Pace) -> Setting:
+    window = rng.choice([1, 2, 4, 16])
     return Setting(
         seed=rng.randrange(2**32),
         agreement=rng.choice([0, 30, 60, 85, 100]),
-        window=rng.choice([1, 2, 4, 16]),
+        window=window,
         max_ahead=rng.choice([1, 2, 5, 64]),
         pace=pace,
         hostility=rng.choice([0.0, 0.01, 0.05]),
         admitted=rng.choice([(None,), (0,), (1,), (3,), (None, 0, 1, 2, 5, 99)]),
         rest=rng.choice([0, 3, 16]) if pace is Pace.EAGER else 0,
         turn=rng.choice([1, 3, 8]),
+        nodes=rng.choice([0, window + 1, window + 8]),
     )
 
 

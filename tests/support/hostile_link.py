@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from shared.speculation.device import DeviceConversation
-from shared.speculation.edge import EdgeConversation, Pending, Rules
+from shared.speculation.edge import EdgeConversation, Rules
 from shared.speculation.messages import Commit, Pace, Propose
+from shared.speculation.pending import Pending
+from shared.speculation.tree import Tree
 
 END = 0
 Model = Callable[[Sequence[int]], int]
@@ -38,6 +40,7 @@ class Setting:
     in_flight: int | None = None  # what the device believes to be in flight
     rest: int = 0  # steps without a path after a wrong one, while the edge looks at none
     turn: int = 8  # pace auto: how often time passes by before a step comes all the same
+    nodes: int = 0  # ids of a tree, if the device tells its branches
 
     def target(self, ids: Sequence[int]) -> int:
         ends = len(ids) >= self.length - 1 or (len(ids) > 3 and hashed(("end", self.seed), ids, self.length) == 0)
@@ -75,7 +78,7 @@ class Run:
 
     setting: Setting
     rng: random.Random = field(init=False)
-    up: list[tuple[Propose, list[int]]] = field(default_factory=list)
+    up: list[tuple[Propose, Tree]] = field(default_factory=list)  # with what the device then held beyond its text
     down: list[Commit] = field(default_factory=list)
     passed_by: int = 0
     connected: bool = True
@@ -87,12 +90,13 @@ class Run:
     def __post_init__(self) -> None:
         self.rng = random.Random(self.setting.seed)
         self.edge = self._new_edge(())
-        self.device = DeviceConversation(self.setting.window, rest=self.setting.rest)
-        self.heard_text: list[int] | None = None
+        self.device = DeviceConversation(self.setting.window, rest=self.setting.rest, nodes=self.setting.nodes)
+        self.heard_tree: Tree | None = None
         self.expected = self.setting.truth()
 
     def _new_edge(self, committed: Sequence[int]) -> EdgeConversation:
-        return EdgeConversation(Rules(self.setting.window, self.setting.max_ahead, 8), committed)
+        window = max(self.setting.window, self.setting.nodes)
+        return EdgeConversation(Rules(window, self.setting.max_ahead, 8), committed)
 
     def finish(self, most_events: int = 20_000) -> None:
         """Run to the end; the hostile events stop half way, so that an end must come."""
@@ -141,12 +145,12 @@ class Run:
     @property
     def told(self) -> bool:
         """Whether the device has nothing to say."""
-        return len(self.device.committed) == self.device._told and self.device._sent == len(self.device.path)
+        return len(self.device.committed) == self.device._told and self.device.untold == 0
 
     def deliver_up(self) -> None:
-        propose, text = self.up.pop(0)
+        propose, tree = self.up.pop(0)
         self.edge.hear(propose)
-        self.heard_text = text
+        self.heard_tree = tree
 
     def deliver_down(self) -> None:
         commits = [self.down.pop(0)]
@@ -178,10 +182,10 @@ class Run:
     def end_step(self) -> None:
         assert self.step is not None
         text, pending = list(self.edge.committed), self.step.pending
-        for proposal in (*pending.ids, None):
+        place: int | None = -1
+        while place is not None:
             text.append(self.setting.target(text))
-            if text[-1] != proposal or text[-1] == END:
-                break
+            place = None if text[-1] == END else pending.tree.child(place, text[-1])
         commit = self.edge.commit(pending, text[pending.start :], admitted=self.rng.choice(self.setting.admitted))
         self.step = None
         if self.connected:
@@ -199,7 +203,9 @@ class Run:
     def send(self) -> None:
         propose = self.device.outgoing()
         assert propose is not None
-        self.up.append((propose, self.device.committed + self.device.path))
+        if self.setting.nodes:
+            assert len(self.device.told.tree.path(self.device.path)) == len(self.device.path)
+        self.up.append((propose, self.device.told.tree if self.setting.nodes else Tree.chain(self.device.path)))
 
     def cut(self) -> None:
         self.up.clear()
@@ -211,12 +217,12 @@ class Run:
         self.cut()
         self.step = None
         self.edge = self._new_edge(self.device.committed)
-        self.heard_text = None
+        self.heard_tree = None
 
     def resume(self) -> None:
         self.down.append(self.edge.resume(len(self.device.committed)))
         self.device.reconnect()
-        self.heard_text = None
+        self.heard_tree = None
         self.connected, self.resuming = True, True
 
     def check(self) -> None:
@@ -224,9 +230,10 @@ class Run:
         assert committed == self.expected[: len(committed)]
         assert self.device.committed == committed[: len(self.device.committed)]
         assert len(self.device.path) <= setting.window
-        assert len(self.edge.mirror) - self.edge._seen <= max(setting.window, setting.max_ahead)
+        assert len(self.edge.mirror) - self.edge._seen <= max(self.edge._rules.window, setting.max_ahead)
         assert len(committed) - self.edge._seen <= setting.max_ahead
-        if self.heard_text is not None:
-            assert self.edge.mirror == self.heard_text
-            overlap = min(len(self.heard_text), len(committed))
-            assert self.edge.live == (self.heard_text[:overlap] == committed[:overlap])
+        if self.heard_tree is not None:
+            assert self.edge.tree == self.heard_tree
+            ahead = committed[self.edge._seen :]
+            ways = list(self.heard_tree.paths()) or [[]]
+            assert self.edge.live == any(way[: len(ahead)] == ahead[: len(way)] for way in ways)

@@ -48,7 +48,10 @@ class PolicyRun(Run):
         handing = Handing.LOCKSTEP if self.lockstep else Handing.HOLD if waits else Handing.STREAM
         policy = self.policy() if self.policy is not None else Whim(self.rng.choice)
         self.control = Control(
-            DeviceConversation(self.setting.window, rest=self.setting.rest), policy, handing, self.branching
+            DeviceConversation(self.setting.window, rest=self.setting.rest, nodes=self.setting.nodes),
+            policy,
+            handing,
+            self.branching,
         )
         self.device = self.control.conversation
 
@@ -88,15 +91,14 @@ class PolicyRun(Run):
                 assert self.control.forward().texts
                 self.running, self.begun = self.control.forward(), self.now
             case Move.SEND:
-                assert self.device.sent < len(self.device.path)
+                assert self.device.untold > 0
                 self.control.said(self.now)
                 self.tell()
             case _:
                 self.awake = False
 
     def tell(self) -> None:
-        told = len(self.device.committed) == self.device._told and self.device._sent == len(self.device.path)
-        if not self.mute and not told:
+        if not self.mute and not self.told:
             self.control.flight.proposed(self.now)
             self.send()
 

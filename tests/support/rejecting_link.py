@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from shared.speculation.device import Mark
-from shared.speculation.edge import EdgeConversation, Pending, Rules
+from shared.speculation.edge import EdgeConversation, Rules
 from shared.speculation.laws import TargetLaw
 from shared.speculation.messages import Evidence, Judging, Rule
 from shared.speculation.noise import Domain, word
+from shared.speculation.pending import Pending
 from shared.speculation.rejection import stands
 from shared.speculation.residual import corrected, drawn
 from tests.support.hostile_link import END, Run, Step
@@ -69,9 +70,9 @@ class RejectingRun(Run):
         return super().told and (device.refused is None or device._asked) and device._closed == device._told_closed
 
     def deliver_up(self) -> None:
-        propose, text = self.up.pop(0)
+        propose, tree = self.up.pop(0)
         due = self.edge.hear(propose)
-        self.heard_text = text
+        self.heard_tree = tree
         if due is not None:
             self.down.append(due)
 

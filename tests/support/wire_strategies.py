@@ -170,10 +170,11 @@ def proposes(draw: st.DrawFn) -> Propose:
     count = len(guess)
     given = draw(st.just(0) | st.integers(0, 2**count - 1))
     judged = count - given.bit_count()
-    parents = st.tuples(*(st.integers(0, at) for at in range(count)))
+    seen, base = draw(ids), draw(ids)
+    parents = st.tuples(*(st.integers(0, max(0, base - seen) + at) for at in range(count)))
     return Propose(
-        seen=draw(ids),
-        base=draw(ids),
+        seen=seen,
+        base=base,
         ids=guess,
         given=given,
         draft_probability=draw(st.just(()) | st.lists(chances, min_size=judged, max_size=judged).map(tuple)),
@@ -289,6 +290,7 @@ infos = st.builds(
     version=lines,
     lossy=st.booleans(),
     image_processor=st.just(b"") | digests,
+    trees=st.booleans(),
     attends=st.booleans(),
 )
 

@@ -94,6 +94,12 @@ def below_the_floor(cells: Iterable[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell.method == OURS and cell.ratio.high < FLOOR]
 
 
+def late(cells: Iterable[Cell]) -> list[Cell]:
+    """Cells of ours whose first token comes later than alone by the same measure."""
+    ours = [cell for cell in cells if cell.method == OURS and cell.first_token_ratio is not None]
+    return [cell for cell in ours if cell.first_token_ratio and cell.first_token_ratio.low > 1 / FLOOR]
+
+
 def owing(cells: Iterable[Cell]) -> list[Cell]:
     """Cells whose answers had to be the target's own; not those of the target alone, which are."""
     return [cell for cell in cells if cell.exact is Exact.IDS and cell.method != _ALONE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,6 +18,18 @@ from benchmarks.table.report.tables import papers_tables
 
 _CLOCKS = {Clock.WALL: "wall clock", Clock.VIRTUAL: "virtual clock"}
 _KIB = 1024
+_LOAD = re.compile(r"load ([\d.]+) at the start")
+_QUIET = 1.0
+_BUSY = (
+    "The machine did other things too: its load was {} when the runs began, where a quiet one's is below 1. Both "
+    "of a pair feel it, but not always alike: intervals are wide. What a step and a draft token really took "
+    "stands in each row."
+)
+_SHARED = (
+    " Both ends share one machine. So who drafts while the target steps is paired with a target alone beside which the "
+    "device drafts to itself (`docs/benchmarks.md`): its ratio compares with those of the others, its tokens a second "
+    "and first tokens do not."
+)
 
 
 @dataclass(frozen=True)
@@ -58,9 +71,13 @@ def _how_made(made: Sequence[Made]) -> str:
     if not made:
         return "What made the cells was not kept with them."
     lines = [f"    {each.command}" for each in made]
-    machines = dict.fromkeys((each.machine.rpartition(", load")[0] or each.machine) for each in made)
+    machines = dict.fromkeys(each.machine for each in made)
     ends = dict.fromkeys(each.ends for each in made)
-    return "\n".join(["Made by", "", *lines, "", *(f"* {each}" for each in (*machines, *ends))])
+    told = ["Made by", "", *lines, "", *(f"* {each}" for each in (*machines, *ends))]
+    loads = [float(load) for each in machines for load in _LOAD.findall(each)]
+    if loads and max(loads) > _QUIET:
+        told += ["", _BUSY.format(f"{min(loads):g} to {max(loads):g}" if len(loads) > 1 else f"{loads[0]:g}")]
+    return "\n".join(told)
 
 
 def _shown(cells: Sequence[Cell], found: Sequence[Spot]) -> str:
@@ -77,6 +94,8 @@ def _shown(cells: Sequence[Cell], found: Sequence[Spot]) -> str:
         f"that were not: {sum(cell.differing for cell in exact)}{_where(wrong)}.",
         f"* The floor, no interval of `{OURS}` wholly below {FLOOR}: missed in {len(floor)} of "
         f"{count(sum(cell.method == OURS for cell in cells), 'cell')}{_where(floor)}.",
+        f"* Its first token later than alone, the whole interval above {1 / FLOOR:.2f} times: "
+        f"{_where(findings.late(cells), '') or 'nowhere'}.",
         f"* `{OURS}` is behind the fastest other lossless method in {len(behind)} of "
         f"{count(len(worth), 'place')} where any of them beats the target alone.",
         f"* More than {MOST_PAYLOAD // _KIB} KiB of payload for 1024 tokens beside the picture: "
@@ -87,7 +106,9 @@ def _shown(cells: Sequence[Cell], found: Sequence[Spot]) -> str:
         [said(spot), one.ours.ratio.said(), f"`{one.best.method}` {one.best.ratio.said()}", _rank(one)]
         for spot, one in compared
     ]
-    return "\n".join(lines) + table([f"`{OURS}` beside", "times alone", "fastest other lossless", "so it is"], rows)
+    return "\n".join([*lines, ""]) + table(
+        [f"`{OURS}` beside", "times alone", "fastest other lossless", "so it is"], rows
+    )
 
 
 def _rank(one: findings.Comparison) -> str:
@@ -120,6 +141,7 @@ def _told(clock: Clock) -> str:
         "tokens; KiB are payload for 1024 tokens beside the picture (framed); *right*: share of answers that are; "
         "*same*: that are the target's own; *unverified*: share of tokens that nobody compared; *device*: seconds of "
         "processor time of the device for a token (and joules, where the machine tells)."
+        + (_SHARED if clock is Clock.WALL else "")
     )
 
 
@@ -146,8 +168,10 @@ _COLUMNS: Sequence[tuple[str, Callable[[Cell], str]]] = (
     ("method", lambda cell: f"`{cell.method}`"),
     ("owes", lambda cell: cell.exact.value),
     ("answers", lambda cell: str(cell.answers)),
+    ("step, draft ms", lambda cell: f"{cell.costs.step_alone_ms:.0f}, {cell.costs.draft_ms:.0f}"),
     ("tokens/s", lambda cell: f"{cell.tokens_per_second:.1f}"),
     ("first token ms", lambda cell: dash(cell.first_token_ms, ".0f")),
+    ("of alone", lambda cell: "-" if cell.first_token_ratio is None else cell.first_token_ratio.said()),
     ("p50, p99 ms", lambda cell: f"{dash(cell.inter_token_p50_ms, '.0f')}, {dash(cell.inter_token_p99_ms, '.0f')}"),
     ("accepted/step", lambda cell: dash(cell.accepted_per_step, ".2f")),
     ("passes/token", lambda cell: dash(cell.passes_per_token, ".2f")),

@@ -73,6 +73,9 @@ def _speed(found: Sequence[Spot], panels: Sequence[Any]) -> None:
                 )
         first = line[0].any
         panel.set(xscale="log", xlabel="round trip (ms)", ylabel="times the target alone")
+        ticks = sorted({spot.any.link.round_trip_ms for spot in line})
+        panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        panel.minorticks_off()
         panel.set_title(f"{first.clock.value} clock, {first.setting}, T {first.temperature:g} (dashed: lossy)")
         panel.legend(fontsize=7)
 

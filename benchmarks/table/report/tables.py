@@ -22,11 +22,11 @@ def papers_tables(found: Sequence[Spot]) -> str:
         return ""
     parts = [
         "## The paper's tables",
-        "The paper: InternVL2.5-4B drafts for 78B on VQAv2, 50 answers of 1024 tokens each. Ours: as above each "
-        "table. Models and data differ, so compare how systems stand to each other, not the figures. `covspec-paper` "
-        "is our reading of the paper's system. A row of a law is as long as the vocabulary, and ours is small: so are "
-        "our MB of what sends rows. Cost saved, in our reading: of the target's tokens, how many fewer than one it "
-        "compared for each token of the answer.",
+        "The paper: InternVL2.5-4B drafts for 78B on VQAv2, 50 answers of 1024 tokens each. Ours: what stands "
+        "above the tables. Models and data differ, so compare how systems stand to each other, not the figures. "
+        "`covspec-paper` is our reading of the paper's system. A row of a law is as long as the vocabulary, and "
+        "ours is small: so are our MB of what sends rows. Cost saved, in our reading: of the target's tokens, how "
+        "many fewer than one it compared for each token of the answer.",
     ]
     for spot in here:
         parts.append(f"### {spot.any.clock.value.capitalize()} clock, {spot.any.setting}, {spot.any.data}")

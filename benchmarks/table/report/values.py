@@ -8,7 +8,17 @@ import json
 from dataclasses import asdict
 
 from benchmarks.table.cell import Cell
-from benchmarks.table.report.findings import OURS, below_the_floor, compared, differing, front, saved, spots, talkative
+from benchmarks.table.report.findings import (
+    OURS,
+    below_the_floor,
+    compared,
+    differing,
+    front,
+    late,
+    saved,
+    spots,
+    talkative,
+)
 from benchmarks.table.report.page import Results
 from benchmarks.table.report.paper import ABLATIONS, SYSTEMS
 
@@ -28,6 +38,7 @@ def as_json(results: Results) -> str:
         "cells": [json.loads(cell.as_json()) for spot in found for cell in spot.cells.values()],
         "findings": {
             "differing": [_place(cell) for cell in differing(results.cells)],
+            "late": [_place(cell) for cell in late(results.cells)],
             "below_the_floor": [_place(cell) for cell in below_the_floor(results.cells)],
             "too_many_bytes": [_place(cell) for cell in talkative(results.cells)],
             "front": [_place(cell) for spot in found for cell in front(spot)],
@@ -77,6 +88,7 @@ def _row(cell: Cell) -> dict[str, object]:
         "ratio_low": cell.ratio.low,
         "ratio_high": cell.ratio.high,
         **{name: getattr(cell, name) for name in _FLAT},
+        "first_token_ratio": cell.first_token_ratio and cell.first_token_ratio.middle,
         "payload_bytes": cell.payload,
         "framed_bytes": cell.framed,
         "cost_saved_percent": saved(cell),

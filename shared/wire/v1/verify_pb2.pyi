@@ -430,7 +430,7 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
-    __slots__ = ("protocol_version", "model", "family", "vocabulary", "special_tokens_sha256", "chat_template_sha256", "limits", "paces", "rules", "version", "lossy", "image_processor_sha256", "attends")
+    __slots__ = ("protocol_version", "model", "family", "vocabulary", "special_tokens_sha256", "chat_template_sha256", "limits", "paces", "rules", "version", "lossy", "image_processor_sha256", "trees", "attends")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
@@ -443,6 +443,7 @@ class GetServerInfoResponse(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     LOSSY_FIELD_NUMBER: _ClassVar[int]
     IMAGE_PROCESSOR_SHA256_FIELD_NUMBER: _ClassVar[int]
+    TREES_FIELD_NUMBER: _ClassVar[int]
     ATTENDS_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     model: str
@@ -456,8 +457,9 @@ class GetServerInfoResponse(_message.Message):
     version: str
     lossy: bool
     image_processor_sha256: bytes
+    trees: bool
     attends: bool
-    def __init__(self, protocol_version: _Optional[int] = ..., model: _Optional[str] = ..., family: _Optional[str] = ..., vocabulary: _Optional[_Union[Vocabulary, _Mapping]] = ..., special_tokens_sha256: _Optional[bytes] = ..., chat_template_sha256: _Optional[bytes] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., paces: _Optional[_Iterable[_Union[Pace, str]]] = ..., rules: _Optional[_Iterable[_Union[Rule, str]]] = ..., version: _Optional[str] = ..., lossy: _Optional[bool] = ..., image_processor_sha256: _Optional[bytes] = ..., attends: _Optional[bool] = ...) -> None: ...
+    def __init__(self, protocol_version: _Optional[int] = ..., model: _Optional[str] = ..., family: _Optional[str] = ..., vocabulary: _Optional[_Union[Vocabulary, _Mapping]] = ..., special_tokens_sha256: _Optional[bytes] = ..., chat_template_sha256: _Optional[bytes] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., paces: _Optional[_Iterable[_Union[Pace, str]]] = ..., rules: _Optional[_Iterable[_Union[Rule, str]]] = ..., version: _Optional[str] = ..., lossy: _Optional[bool] = ..., image_processor_sha256: _Optional[bytes] = ..., trees: _Optional[bool] = ..., attends: _Optional[bool] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("max_window", "max_ahead", "context_length", "max_images", "max_image_bytes", "max_image_pixels", "max_chunk_bytes", "max_text_bytes", "max_sessions")

@@ -28,6 +28,7 @@ CELL = Cell(
     tokens_per_second=40.0,
     ratio=Estimate(2.0, 1.8, 2.2),
     accuracy=0.9,
+    first_token_ratio=Estimate(1.1, 1.0, 1.2),
     sent=(
         Sent("up", "propose", 100.0, 150.0),
         Sent("up", "image_chunk", 9e3, 9.1e3),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.speed.pairs import Estimate
 from benchmarks.table.cell import Cell, Clock, Sent
 from benchmarks.table.report.findings import (
     Comparison,
@@ -13,6 +14,7 @@ from benchmarks.table.report.findings import (
     compared,
     differing,
     front,
+    late,
     owing,
     saved,
     spots,
@@ -57,6 +59,11 @@ def test_rejection_above_temperature_0_is_a_rival_too() -> None:
 def test_the_floor_is_missed_where_the_whole_interval_lies_below_it() -> None:
     below, touching = made_up("covspec", 0.9, half=0.06), made_up("covspec", 0.9, half=0.08)
     assert below_the_floor([below, touching, made_up("dssd", 0.5)]) == [below]
+
+
+def test_a_first_token_is_late_where_the_whole_interval_says_so() -> None:
+    later, perhaps = (made_up("covspec", first_token_ratio=Estimate(1.1, low, 1.2)) for low in (1.04, 1.02))
+    assert late([later, perhaps, made_up("covspec"), made_up("dssd", first_token_ratio=Estimate(2, 2, 2))]) == [later]
 
 
 def test_an_answer_that_differs_counts_where_it_must_not() -> None:

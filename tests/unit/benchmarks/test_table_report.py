@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,8 +64,19 @@ def test_the_papers_tables_stand_there_with_ours_beside(tmp_path: Path, capsys: 
 def test_the_page_says_what_made_it_and_no_date(tmp_path: Path) -> None:
     page = told(tmp_path, cells())
     assert "    python -m benchmarks.table --pairs 9\n" in page
-    assert "* Linux x86_64, 2 CPUs\n* 190 : 55; TUN" in page
+    assert "* Linux x86_64, 2 CPUs, load 0.31 at the start\n* 190 : 55; TUN" in page
+    assert "did other things" not in page
     assert not re.search(r"\b20\d\d-\d\d-\d\d\b", page)
+
+
+def test_a_machine_that_was_busy_is_said_to_have_been(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    file = tmp_path / "results" / "cells-wall.jsonl"
+    for load in ("0.31", "6.25"):
+        append_made(file, replace(MADE, machine=f"Linux x86_64, load {load} at the start"))
+    append_cells(file, cells())
+    assert main(["report", "--into", str(tmp_path)]) == 0
+    assert "its load was 0.31 to 6.25 when the runs began" in (tmp_path / "results.md").read_text()
 
 
 def test_what_is_unwelcome_stands_there(tmp_path: Path) -> None:
@@ -77,6 +89,15 @@ def test_what_is_unwelcome_stands_there(tmp_path: Path) -> None:
     assert row == ["wifi, T 0, wall clock, 190 : 55", "0.90 [0.88, 0.92]", "`dssd` 1.30 [1.20, 1.40]", "behind"]
     assert "`u-hlm`*" in page  # lossy
     assert "paper's tables" not in page  # nothing was measured there
+
+
+def test_every_table_is_one_for_markdown_too(tmp_path: Path) -> None:
+    page = told(tmp_path, cells()).splitlines()
+    heads = [number for number, line in enumerate(page) if line.startswith("|---")]
+    assert len(heads) > 8
+    for number in heads:
+        assert page[number - 2] == ""  # a table begins a paragraph
+        assert page[number].count("|") == page[number - 1].count("|") == page[number + 1].count("|")
 
 
 def test_two_clocks_stand_side_by_side(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def test_a_method_is_paired_with_the_target_alone_on_a_machine_as_busy() -> None
     assert rounds is not None
     assert ahead.ratio.middle == pytest.approx(4)  # it drafts while the edge steps
     assert rounds.ratio.middle == pytest.approx(2)  # they take turns
+    assert ahead.first_token_ratio == SAME  # all wait a second for it
     assert (beside("covspec"), beside("stop-and-wait"), beside("edge-only")) == (SHADOWED, ALONE, ALONE)
 
 

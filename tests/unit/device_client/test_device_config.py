@@ -23,6 +23,9 @@ from shared.speculation.request import SamplingWish
         ("keep", "2.0", "at most 1"),
         ("window", 0, "between 1 and 64"),
         ("window", 65, "between 1 and 64"),
+        ("tree", 16, "from 17, more than the window, to 64"),
+        ("tree", 65, "from 17, more than the window, to 64"),
+        ("tree", -1, "from 17, more than the window, to 64"),
         ("reconnect_seconds", -1.0, "between 0 and 86400"),
         ("reconnect_seconds", float("nan"), "between 0 and 86400"),
         ("threads", -1, "between 0 and 1024"),
@@ -33,8 +36,17 @@ def test_what_may_not_be_is_refused_by_name(field: str, value: Any, limit: str) 
         DeviceConfig(**{field: value})
 
 
+@pytest.mark.parametrize(
+    "others", [{"branches": False}, {"most_branches": 0}, {"rule": "rejection", "pace": "thrifty"}, {"gate": 0.5}]
+)
+def test_a_tree_is_of_branches_that_are_compared(others: dict[str, Any]) -> None:
+    DeviceConfig(tree=32)
+    with pytest.raises(InvalidValue, match=r"^tree is 32: .*not with --"):
+        DeviceConfig(tree=32, **others)
+
+
 def test_where_the_edge_chooses_it_must_be_told_how_many() -> None:
-    with pytest.raises(InvalidValue, match="^keep is 'auto': .*give a count, or a ratio"):
+    with pytest.raises(InvalidValue, match=r"^keep is 'auto': .*give a count, or a ratio"):
         DeviceConfig(prune="verifier")
     assert DeviceConfig(prune="verifier", keep="0").keep == "0"
 

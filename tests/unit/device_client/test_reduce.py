@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,8 @@ from shared.vlm.attending import most_attended, told
 from shared.vlm.port import Vlm
 from shared.vlm.single import prefill
 from shared.vlm.toy import ToyVlm
+from tests.support.chats import known, turns
+from tests.support.models import assert_alike
 from tests.support.tiny_qwen import picture, question, tiny_qwen
 
 PICTURES = [picture(1, 90, 60), picture(2, 40, 70)]
@@ -91,7 +94,7 @@ def test_auto_goes_by_the_time_to_see_first_and_by_the_last_prefill_then() -> No
 
 
 def test_where_the_target_chooses_auto_is_no_budget() -> None:
-    with pytest.raises(InvalidValue, match="^keep is 'auto'"):
+    with pytest.raises(InvalidValue, match=r"^keep is 'auto'"):
         Reducer(parse_choice("verifier"), parse_budget("auto"))
 
 
@@ -129,3 +132,56 @@ def test_a_text_alone_has_nothing_to_prune() -> None:
     _, rows, reduced = Reducer(Choice(), parse_budget("5")).prefill(Asked(vlm, vlm.prepare(messages, []), messages, []))
     assert reduced.kept is None
     assert torch.isfinite(rows).all()
+
+
+def turn(vlm: Vlm, *said: str) -> Asked:
+    """A chat about a picture that is known by content."""
+    messages = turns(*said, pictures=[1])
+    return Asked(vlm, known(vlm, messages, PICTURES[:1])[0], messages, PICTURES[:1])
+
+
+def test_the_next_turn_sees_no_picture_again_and_reads_what_is_new() -> None:
+    taken: list[float] = []  # tokens of each forward
+    vlm, reducer = (
+        ToyVlm(seed=1, token_seconds=1.0, sleep=taken.append),
+        Reducer(parse_choice("none"), parse_budget("auto")),
+    )
+    first, second = turn(vlm, "what is it?"), turn(vlm, "what is it?", "a dog", "where is it?")
+    before, after = len(first.prompt.ids), len(second.prompt.ids)
+    taken.clear()
+    decoder, _, _ = reducer.prefill(first)
+    assert taken == [sum(first.prompt.visual_tokens), before]
+    reducer.leave(decoder)
+    for _ in range(2):
+        taken.clear()
+        again, rows, _ = reducer.prefill(second)
+        assert taken == [after - before]
+        _, expected, _ = Reducer(parse_choice("none"), parse_budget("auto")).prefill(second)
+        assert_alike(rows, expected)
+        assert (again.prompt_left, again.length) == (0, 0)
+
+
+def test_another_picture_is_seen_anew_and_what_nobody_knows_each_time() -> None:
+    vlm, reducer = tiny_qwen(), Reducer(Choice(), parse_budget("6"))
+    for name in (1, 2):
+        messages = turns("what is it?", pictures=[1])
+        images = [picture(name, 90, 60)]
+        asked = Asked(vlm, known(vlm, messages, images)[0], messages, images)
+        decoder, rows, reduced = reducer.prefill(asked)
+        reducer.leave(decoder)
+        _, expected, fresh = Reducer(Choice(), parse_budget("6")).prefill(asked)
+        assert (reduced.visual.features == fresh.visual.features).all()
+        assert_alike(rows, expected)
+    unknown = Asked(vlm, vlm.prepare(messages, images), messages, images)
+    assert reducer.reduce(unknown).visual is not reducer.reduce(unknown).visual
+
+
+def test_a_reducer_that_is_closed_holds_nothing() -> None:
+    reducer = Reducer(Choice(), parse_budget("auto"))
+    decoder, _, _ = reducer.prefill(turn(ToyVlm(seed=1), "what is it?"))
+    left = weakref.ref(decoder)
+    reducer.leave(decoder)
+    del decoder
+    assert left() is not None
+    reducer.close()
+    assert left() is None

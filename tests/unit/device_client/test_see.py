@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import matplotlib
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
+from device_client import drawing
 from device_client.__main__ import app
 from device_client.config import DeviceConfig
-from device_client.drawing import PANEL, Panel, colour, draw
+from device_client.drawing import PANEL, Font, Panel, colour, draw, font_for, wrapped
 from device_client.see import look_at
 from shared.errors import InvalidValue
 from shared.vlm.toy import ToyVlm
@@ -33,7 +35,7 @@ def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *a
 
 def test_the_edges_choice_cannot_be_seen_without_an_edge(file: Path) -> None:
     config = DeviceConfig(prune="verifier", keep="8")
-    with pytest.raises(InvalidValue, match="^prune is 'verifier': is the edge's choice"):
+    with pytest.raises(InvalidValue, match=r"^prune is 'verifier': is the edge's choice"):
         look_at(file, "where?", config, ToyVlm(seed=1))
 
 
@@ -88,3 +90,46 @@ def test_any_question_has_room_above_any_picture() -> None:
     for size in ((4, 300), (300, 4), (1, 1)):
         sheet = draw(Image.new("RGB", size), BOXES, {1}, "a very long question " * 30, [Panel("values", (0.0, 1.0))])
         assert sheet.width > 600
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "where is the dog",
+        "红色的汽车在哪里" * 12,
+        "short",
+        "a word and " + "w" * 90,
+        "x" * 300,
+        "two  words\nand lines " * 9,
+    ],
+)
+def test_a_title_fits_whatever_its_words_are(text: str) -> None:
+    lines = wrapped(text, 60, len)
+    assert 1 <= len(lines) <= 2
+    assert all(len(line) <= 60 for line in lines)
+    whole, said = "".join(text.split()), "".join("".join(lines).split())
+    assert said == whole or (said.endswith("…") and whole.startswith(said[:-1]) and len(whole) > 50)
+
+
+def name_of(font: Font) -> str | None:
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font.getname()[0]
+
+
+def test_a_title_is_set_in_a_font_that_has_its_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    ttf = str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
+    monkeypatch.setattr(drawing, "FONTS", ("not-here.ttf", ttf))
+    own = name_of(font_for("where is the dog?", 20))
+    assert own != "DejaVu Sans"
+    assert name_of(font_for("где собака?", 20)) == "DejaVu Sans"
+    monkeypatch.setattr(drawing, "FONTS", ("not-here.ttf",))
+    assert name_of(font_for("где собака?", 20)) == own
+
+
+def test_panels_of_a_wide_picture_stand_one_below_the_other() -> None:
+    panels = [Panel("kept", None), Panel("values", (0.0, 1.0))]
+    wide, square = (draw(Image.new("RGB", size), BOXES, {1}, "title", panels) for size in ((400, 100), (200, 200)))
+    assert PANEL * 2 < wide.width < PANEL * 2 + 100
+    assert wide.height > 2 * PANEL // 2  # two panels of a quarter of twice that
+    assert square.width > 2 * PANEL
+    assert square.height < 2 * PANEL

@@ -19,6 +19,8 @@ from edge_server.engine.cost import (
     lead_after,
     probe_interval,
 )
+from shared.speculation.pending import Fate, fate_of
+from shared.speculation.tree import Tree
 
 
 def fitted(fixed: float, token: float, cached: float = 0.0, noise: float = 0.0) -> StepTime:
@@ -151,3 +153,43 @@ def test_probes_cost_at_most_a_hundredth_of_the_time() -> None:
     base = Load(1, 1, 100)
     added = time.seconds(Load(2, 1, 100)) - time.seconds(base)
     assert added / (probe_interval(base, time) * time.seconds(base)) <= 0.01 * (1 + 1e-6)
+
+
+forests = st.lists(st.tuples(st.integers(-1, 8), st.integers(0, 3)), max_size=10).map(
+    lambda nodes: Tree(
+        tuple(range(len(nodes))), tuple(min(parent, place - 1) for place, (parent, _) in enumerate(nodes))
+    )
+)
+
+
+@given(forests, st.lists(st.lists(st.integers(0, 9), max_size=5), max_size=20))
+@settings(deadline=None)
+def test_of_what_may_follow_a_place_at_most_one_stands(tree: Tree, texts: list[list[int]]) -> None:
+    survival = Survival(Experience())
+    for text in texts:
+        survival.learned(fate_of(tree, text))
+    chances = survival.chances(tree)
+    for place in range(-1, len(tree)):
+        children = [chances[child] for child in tree.children(place)]
+        assert sum(children) <= (chances[place] if place >= 0 else 1.0) + 1e-9
+        assert all(chance > 0 for chance in children)
+
+
+def test_a_path_is_a_tree_of_one_branch() -> None:
+    one, other = Survival(Experience()), Survival(Experience())
+    for looked_at, accepted in ((4, 4), (4, 1), (3, 0), (6, 5)) * 5:
+        one.saw(looked_at, accepted)
+        other.learned(Fate(looked_at, accepted))
+    assert one.paths(8) == other.paths(8) == other.chances(Tree.chain(range(8)))
+
+
+def test_what_is_proposed_beside_the_first_is_believed_as_often_as_it_stood() -> None:
+    survival, tree = Survival(Experience()), Tree((1, 2, 3), (-1, -1, 1))
+    for _ in range(60):  # the first never stands, the second always does, and what follows it
+        survival.learned(fate_of(tree, (2, 3)))
+    first, second, third = survival.chances(tree)
+    assert first < 0.1
+    assert 0.8 < third < second
+    for _ in range(300):
+        survival.learned(fate_of(tree, (9,)))
+    assert survival.chances(tree)[1] < 0.2

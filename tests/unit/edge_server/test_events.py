@@ -12,17 +12,22 @@ from time import monotonic
 
 import pytest
 
+from edge_server.engine import events
 from edge_server.engine.batch import Batch, Batching
 from edge_server.engine.embedded import EmbeddedEngine
-from edge_server.engine.events import Observer, Step
-from edge_server.engine.offers import Offers
-from edge_server.engine.plan import Look
+from edge_server.engine.events import Foretold, Observer, Seen, Step
+from edge_server.engine.offers import Offer, Offers
+from edge_server.engine.plan import Look, Plan
 from edge_server.engine.port import Request
+from edge_server.engine.session import Work
 from edge_server.event_file import event_file
 from shared.errors import InvalidValue
 from shared.speculation.edge import Rules
 from shared.speculation.messages import Commit, Pace, Propose
+from shared.speculation.pending import Pending
 from shared.speculation.request import Message, SamplingWish, Text
+from shared.vlm.port import Block
+from shared.vlm.single import prefill
 from tests.support.system import alone, asked, counted_target, eventually, toy_target
 from tests.support.toys import Steps
 
@@ -186,3 +191,14 @@ async def test_what_is_foretold_is_what_the_fit_says_of_the_load() -> None:
         fixed, token, session, cached = step.foretold.fit
         seconds = fixed + token * step.output_tokens + session * step.running + cached * step.cached_tokens / 1000
         assert step.foretold.seconds == pytest.approx(seconds)
+
+
+def test_a_tree_is_counted_by_depth() -> None:
+    vlm = toy_target()
+    decoder, _ = prefill(vlm, prompt := vlm.prepare(question(WORDS[0]).messages, ()), vlm.see(prompt))
+    pending = Pending(0, (40, 41, 42, 43, 44), 1, parents=(-1, 0, 0, -1, 2))  # 40 41, 40 42 44, 43
+    work = Work(Block(decoder, ids=pending.ids, parents=pending.parents), Offer(pending, (), 0.0, 5))
+    seen = Seen(1, Plan((), Look.RULE), 0.01, Foretold(None, (0.0,) * 4), 0)
+    counted = events.step(seen, [(work, Commit(0, (40, 42, 9), (2,)))])
+    assert (counted.admitted_by_depth, counted.stood_by_depth) == ((2, 2, 1), (1, 1))
+    assert (counted.admitted, counted.stood, counted.output_tokens) == (5, 2, 5)

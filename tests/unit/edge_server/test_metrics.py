@@ -8,13 +8,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge_server.engine.events import Foretold, Step
 from edge_server.engine.plan import Look
-from edge_server.engine.remains import Remains
 from edge_server.metrics import EdgeMetrics
 from edge_server.sessions import Sessions
 from edge_server.visit import Visit
 from shared.errors import Unauthenticated, UnknownSession
 from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Ping, Pong
 from shared.speculation.request import SamplingParameters
+from shared.vlm.remains import Remains
 from shared.wire.handshake import Opened, Queued, Resume
 
 STEP = Step(1, Look.RULE, 0.03, Foretold(None, (0, 0, 0, 0)), 2, 1, 0, 5, 6, 70, 4, 9, (2, 1), (2,), 20, 15)

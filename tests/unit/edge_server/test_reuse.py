@@ -16,11 +16,11 @@ from edge_server.engine.embedded import EmbeddedEngine
 from edge_server.engine.events import Step
 from edge_server.engine.offers import Offers
 from edge_server.engine.port import Request
-from edge_server.engine.remains import Remains
 from shared.errors import EngineFailure
 from shared.speculation.edge import Rules
 from shared.speculation.messages import Commit, Finished, FinishReason, Pace
 from shared.speculation.request import Message, SamplingWish, Text
+from shared.vlm.remains import Remains
 from tests.support.system import alone, asked, counted_target, eventually, nothing_alive, toy_target
 from tests.support.toys import Steps
 

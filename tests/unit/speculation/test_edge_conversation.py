@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from shared.errors import CovspecError, InvalidValue, OutOfStep
-from shared.speculation.edge import EdgeConversation, Fate, Pending, Rules
+from shared.speculation.edge import EdgeConversation, Rules
 from shared.speculation.messages import Commit, Pace, Propose, Timings
+from shared.speculation.pending import Fate, Pending
 
 
 def edge(

@@ -114,8 +114,8 @@ REQUESTS: list[tuple[FromDevice, str]] = [
     ),
     (ImageChunk(1, 2, b"three"), 'image_chunk { image: 1 offset: 2 data: "three" }'),
     (
-        Propose(1, 2, (3, 0, 5), 0b100, (0.5, 0.25), (0, 1, 1)),
-        "propose { seen: 1 base: 2 ids: [3, 0, 5] given: 4 draft_probability: [0.5, 0.25] parents: [0, 1, 1] }",
+        Propose(1, 2, (3, 0, 5), 0b100, (0.5, 0.25), (1, 1, 3)),
+        "propose { seen: 1 base: 2 ids: [3, 0, 5] given: 4 draft_probability: [0.5, 0.25] parents: [1, 1, 3] }",
     ),
     (
         Propose(1, 2, (3, 4), laws=(SparseLaw((3, 9), (3, 1)), SparseLaw((4,), (8,))), closed=True),
@@ -195,14 +195,26 @@ def test_a_response_is_what_the_protocol_says(value: FromEdge, written: str) -> 
 def test_what_an_edge_serves_is_what_the_protocol_says() -> None:
     limits = Limits(1, 2, 3, 4, 5, 6, 7, 8, 9)
     info = ServerInfo(
-        "m", "f", PRINT, DIGEST, OTHER, limits, (Pace.THRIFTY, Pace.EAGER), (Rule.COUPLED,), "0.1", False, OTHER, True
+        "m",
+        "f",
+        PRINT,
+        DIGEST,
+        OTHER,
+        limits,
+        (Pace.THRIFTY, Pace.EAGER),
+        (Rule.COUPLED,),
+        "0.1",
+        False,
+        OTHER,
+        True,
+        True,
     )
     message = text_format.Parse(
         f"""protocol_version: 1 model: "m" family: "f" {PRINT_TEXT} special_tokens_sha256: "{"d" * 32}"
         chat_template_sha256: "{"e" * 32}" limits {{ max_window: 1 max_ahead: 2 context_length: 3 max_images: 4
         max_image_bytes: 5 max_image_pixels: 6 max_chunk_bytes: 7 max_text_bytes: 8 max_sessions: 9 }}
         paces: [PACE_THRIFTY, PACE_EAGER] rules: RULE_COUPLED version: "0.1" image_processor_sha256: "{"e" * 32}"
-        attends: true""",
+        trees: true attends: true""",
         pb.GetServerInfoResponse(),
     )
     assert encode_info(info) == message

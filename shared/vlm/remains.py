@@ -2,7 +2,8 @@
 
 Guarantees: a tenant finds its own alone; who takes something changes nothing of what is here; it is never more than
 `most` decoders and `most_bytes`. Those unused for longest leave first, each after `seconds` at the latest, and one all
-of which another holds leaves at once. On the engine's thread, but for `nbytes`; times are seconds of a caller's clock.
+of which another holds leaves at once. On the thread that owns the model, but for `nbytes`; times are seconds of the
+caller's clock.
 """
 
 from __future__ import annotations

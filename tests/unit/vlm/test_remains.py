@@ -7,8 +7,8 @@ from weakref import WeakSet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_server.engine.remains import Remains
 from shared.vlm.port import Block, Decoder
+from shared.vlm.remains import Remains
 from shared.vlm.single import extend, prefill
 from tests.support.chats import known, turns
 from tests.support.models import assert_alike
