@@ -13,7 +13,7 @@ import device_client.__main__ as device
 import edge_server.__main__ as edge
 
 ROOT = Path(__file__).parents[2]
-OURS = ("docs/models.md", "docs/tuning.md", "docs/using.md", "docs/operating.md", "docs/faults.md", "README.md")
+OURS = ("docs/models.md", "docs/tuning.md", "docs/using.md", "docs/operating.md", "README.md")
 SHARED = {"--config", "--help", "--version"}  # of both programs, whatever the verb
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 

@@ -17,22 +17,20 @@ from benchmarks.table.report.tables import papers_tables
 from benchmarks.table.report.values import as_csv, as_json
 from shared.errors import InvalidValue
 
-_NAMED = "cells-*.jsonl"
+_PRUNING = "pruning.jsonl"
 
 
 def report(words: Sequence[str]) -> int:
     """The command line; the exit code."""
     asked = _arguments(words)
     folder = asked.into / "results"
-    files = asked.cells or sorted(folder.glob(_NAMED))
+    files = asked.cells or [file for file in sorted(folder.glob("*.jsonl")) if file.name != _PRUNING]
     try:
-        cells, made, kept = _read(files, asked.pruning or folder / "pruning.jsonl")
+        cells, made, kept = _read(files, asked.pruning or folder / _PRUNING)
     except (InvalidValue, OSError) as refused:
         return _refused(str(refused))
     if not cells:
-        return _refused(
-            f"no cells: name files of `python -m benchmarks.table --out`, or keep them as {folder / _NAMED}"
-        )
+        return _refused(f"no cells: name files of `python -m benchmarks.table --out`, or keep them in {folder}")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         plots = {shown: f"{folder.name}/{file.name}" for shown, file in draw(cells, kept, folder).items()}
@@ -67,9 +65,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
         prog="python -m benchmarks.table report",
         description="The page results.md, and beside it in results/ all values (JSON, CSV) and plots, from cells.",
     )
-    parser.add_argument(
-        "cells", nargs="*", type=Path, help=f"JSON lines of either clock; INTO/results/{_NAMED} if none"
-    )
+    parser.add_argument("cells", nargs="*", type=Path, help="JSON lines of either clock; INTO/results/*.jsonl if none")
     parser.add_argument("--into", type=Path, default=Path("docs"), help="folder of the page (docs)")
     parser.add_argument(
         "--pruning", type=Path, help="of `benchmarks.pruning --out`; INTO/results/pruning.jsonl if there"

@@ -101,8 +101,9 @@ def late(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def owing(cells: Iterable[Cell]) -> list[Cell]:
-    """Cells whose answers had to be the target's own; not those of the target alone, which are."""
-    return [cell for cell in cells if cell.exact is Exact.IDS and cell.method != _ALONE]
+    """Cells whose answers had to be the target's own, and were compared; the target alone's are, and replayed ones."""
+    wall = [cell for cell in cells if cell.clock is Clock.WALL]
+    return [cell for cell in wall if cell.exact is Exact.IDS and cell.method != _ALONE]
 
 
 def differing(cells: Iterable[Cell]) -> list[Cell]:

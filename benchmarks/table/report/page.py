@@ -135,12 +135,11 @@ def _one_setting(found: Sequence[Spot]) -> str:
 
 
 def _told(clock: Clock) -> str:
-    ratio = "medians of pairs with their 95 % intervals" if clock is Clock.WALL else "of all answers together"
     return (
-        f"Times as fast as the target alone, {ratio}; a star: lossy. Below, in each place: p50 and p99 are between "
-        "tokens; KiB are payload for 1024 tokens beside the picture (framed); *right*: share of answers that are; "
-        "*same*: that are the target's own; *unverified*: share of tokens that nobody compared; *device*: seconds of "
-        "processor time of the device for a token (and joules, where the machine tells)."
+        "Times as fast as the target alone, with 95 % intervals; a star: lossy. Below, in each row: p50 and p99 "
+        "lie between tokens; KiB are payload for 1024 tokens beside the picture (framed); *right*: share of "
+        "answers that are; *same*: that are the target's own; *unverified*: share of tokens that nobody compared; "
+        "*device*: seconds of processor time of the device for a token (and joules, where the machine tells)."
         + (_SHARED if clock is Clock.WALL else "")
     )
 

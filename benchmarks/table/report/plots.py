@@ -44,7 +44,10 @@ def draw(cells: Sequence[Cell], kept: Sequence[Kept], folder: Path) -> dict[str,
         for shown, name, panels, onto in wanted:
             if panels:
                 figure = Figure(figsize=(6.4 * min(2, panels), 4.2 * -(-panels // 2)), layout="constrained")
-                onto(figure.subplots(-(-panels // 2), min(2, panels), squeeze=False).ravel())
+                axes = figure.subplots(-(-panels // 2), min(2, panels), squeeze=False).ravel()
+                onto(axes)
+                for spare in axes[panels:]:
+                    spare.set_axis_off()
                 drawn[shown] = folder / f"{name}.svg"
                 figure.savefig(drawn[shown], metadata={"Date": None})
     return drawn

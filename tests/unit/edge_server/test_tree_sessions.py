@@ -84,6 +84,7 @@ def test_whatever_tree_is_proposed_the_text_is_the_targets(model: str, wish: Sam
             commit = session.done(work, rows, 0.01)
             if commit is not None and work.offer is not None:
                 stood = work.offer.pending.tree.path(commit.ids)
+                assert len(stood) < len(commit.ids) or session.ended is not None  # down as far as the tree goes with it
                 beside += stood != list(range(len(stood)))
         commits = [each for each in news if isinstance(each, Commit)]
         assert [token for each in commits for token in each.ids] == truth
