@@ -34,7 +34,7 @@ from device_client.session import EdgeSession, Route
 from device_client.trace.trace import Trace
 from device_client.trace.trace_file import Traces
 from shared.errors import InvalidValue, Unavailable, Unsupported
-from shared.speculation.attended import Share
+from shared.shares import Share
 from shared.speculation.device import REST, DeviceConversation
 from shared.speculation.messages import Evidence, Judging, Pace, Rule
 from shared.speculation.prints import fit

@@ -20,7 +20,8 @@ from device_client.prune.budget import Situation, tokens_to_keep
 from device_client.prune.registry import prune, pruner
 from device_client.prune.sight import Ask, Sight
 from device_client.prune.wish import Auto, Budget, Choice, check_together
-from shared.speculation.attended import Attended, share_of
+from shared.shares import share_of
+from shared.speculation.attended import Attended
 from shared.speculation.request import Message, Picture, Text
 from shared.vlm.attending import lying_there
 from shared.vlm.gaze import Gaze

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.errors import Unsupported
-from shared.speculation.attended import Share
+from shared.shares import Share
 from shared.speculation.messages import Pace, Rule
 from shared.speculation.prints import fit
 from shared.vlm.port import ModelInfo

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from device_client.prune.wish import Auto, Budget
-from shared.speculation.attended import Count, Ratio, share_of
+from shared.shares import Count, Ratio, share_of
 
 PREFILL_SECONDS = 0.2  # that a draft may take to read its prompt before tokens are left out
 ENERGY = 0.9  # of the features' variance, that the kept tokens must be able to span

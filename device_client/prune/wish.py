@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 from shared.errors import InvalidValue
-from shared.speculation.attended import Count, Ratio, Share
+from shared.shares import Count, Ratio, Share
 
 PARTS = ("relevance", "activity", "rank")  # of covspec
 PRUNERS = (

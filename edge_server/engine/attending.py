@@ -10,7 +10,8 @@ import logging
 
 from edge_server.engine.port import Request
 from shared.logs import about
-from shared.speculation.attended import Attended, share_of
+from shared.shares import share_of
+from shared.speculation.attended import Attended
 from shared.vlm.attending import most_attended, told
 from shared.vlm.port import Prompt, VisualTokens, Vlm
 

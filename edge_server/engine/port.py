@@ -12,7 +12,8 @@ from typing import Protocol, TypeAlias
 from PIL import Image
 
 from edge_server.engine.offers import Offers
-from shared.speculation.attended import Attended, Share
+from shared.shares import Share
+from shared.speculation.attended import Attended
 from shared.speculation.messages import COUPLED, Commit, Finished, FinishReason, Judging, Pace, Rule
 from shared.speculation.request import Message, SamplingParameters, SamplingWish, in_places
 from shared.speculation.traced import Traced

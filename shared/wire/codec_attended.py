@@ -6,7 +6,8 @@ import struct
 from collections.abc import Iterator
 
 from shared.errors import InvalidValue
-from shared.speculation.attended import Attended, Box, Count, Ratio, Share
+from shared.shares import Count, Ratio, Share
+from shared.speculation.attended import Attended, Box
 from shared.wire import checks
 from shared.wire.handshake import Limits
 from shared.wire.v1 import verify_pb2 as pb

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.speculation.attended import Share
+from shared.shares import Share
 from shared.speculation.messages import COUPLED, Judging, Pace, Rule
 from shared.speculation.prints import VocabularyPrint
 from shared.speculation.request import ImageReference, Message, SamplingParameters, SamplingWish

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 import pytest
 
 from shared.errors import CovspecError
-from shared.speculation.attended import Attended, Ratio
+from shared.shares import Ratio
+from shared.speculation.attended import Attended
 from shared.speculation.messages import (
     Commit,
     Finish,

@@ -9,7 +9,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message as AnyMessage
 from hypothesis import strategies as st
 
-from shared.speculation.attended import SIDE, Attended, Box, Count, Ratio
+from shared.shares import Count, Ratio
+from shared.speculation.attended import SIDE, Attended, Box
 from shared.speculation.messages import (
     Commit,
     Evidence,

@@ -13,7 +13,7 @@ from device_client.prune.budget import PREFILL_SECONDS
 from device_client.prune.wish import PRUNERS, Choice, parse_budget, parse_choice
 from device_client.reduce import READ_FOR_SEE, Asked, Reducer, last_words
 from shared.errors import InvalidValue
-from shared.speculation.attended import Count, Ratio, Share, share_of
+from shared.shares import Count, Ratio, Share, share_of
 from shared.speculation.request import Message, Picture, Text
 from shared.vlm.attending import most_attended, told
 from shared.vlm.port import Vlm

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from edge_server.engine.attending import attended
 from edge_server.engine.port import Request
-from shared.speculation.attended import Attended, Count, Ratio, Share
+from shared.shares import Count, Ratio, Share
+from shared.speculation.attended import Attended
 from shared.speculation.messages import Pace
 from shared.speculation.request import SamplingWish
 from shared.vlm.attending import lying_there, most_attended

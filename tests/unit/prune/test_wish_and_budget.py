@@ -9,7 +9,7 @@ from device_client.prune.budget import ENERGY, PREFILL_SECONDS, Situation, spect
 from device_client.prune.registry import pruner
 from device_client.prune.wish import PARTS, PRUNERS, Auto, Budget, Choice, parse_budget, parse_choice
 from shared.errors import InvalidValue
-from shared.speculation.attended import Count, Ratio
+from shared.shares import Count, Ratio
 
 FEATURES = torch.randn(200, 16, generator=torch.Generator().manual_seed(0))
 

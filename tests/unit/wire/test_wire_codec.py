@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from google.protobuf import text_format
 
-from shared.speculation.attended import Attended, Count, Ratio
+from shared.shares import Count, Ratio
+from shared.speculation.attended import Attended
 from shared.speculation.messages import (
     Commit,
     Evidence,

@@ -12,7 +12,8 @@ from device_client.draft.drafter import Drafter
 from device_client.prune.wish import Choice
 from device_client.reduce import Reducer
 from shared.errors import PromptTooLong
-from shared.speculation.attended import Attended, Count, Ratio
+from shared.shares import Count, Ratio
+from shared.speculation.attended import Attended
 from shared.speculation.coupled import Chooser
 from shared.speculation.prints import CommonIds
 from shared.speculation.request import Message, SamplingParameters, Text
