@@ -1,9 +1,9 @@
 """Which answers are asked, each in a setting drawn from a grid.
 
 Guarantees: on each axis the levels occur equally often, give or take one, in an order drawn for that axis alone, but
-for what the rule rejection asks: one answer in three is judged by it, goes at pace thrifty, and by policy `marginal` at
-temperature 0. The same seed gives the same plan; a round holds as many answers as its cases say. It does not know
-models or links.
+for what the rule rejection asks: one answer in three is judged by it, goes at pace thrifty, by policy `marginal` at
+temperature 0, and proposes no trees. The same seed gives the same plan; a round holds as many answers as its cases say.
+It does not know models or links.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from types import MappingProxyType
 from typing import TypeVar, get_args
@@ -58,7 +58,8 @@ WINDOWS = (1, 4, 16)
 SESSIONS = (1, 4, 16)
 PRUNED = tuple(name for name in PRUNERS if name != "verifier")  # no edge sends what that one asks for
 KEPT = ("50%", "12.5%")  # "auto" would depend on how fast this machine is
-BRANCHES = (0, 1, 4)
+BRANCHES = ("0", "1", "4", "tree")
+TREE_NODES = 32
 COUPLED = "coupled"
 JUDGED = (COUPLED, *(f"rejection {each.value}" for each in Evidence))
 _JUDGED_IN_TURN = (*[COUPLED] * 8, *JUDGED[1:])  # most by the rule that holds at every pace
@@ -66,20 +67,32 @@ _JUDGED_IN_TURN = (*[COUPLED] * 8, *JUDGED[1:])  # most by the rule that holds a
 
 @dataclass(frozen=True)
 class Manner:
-    """How a device goes about it. `judged`: the rule, with what goes up by it. `lockstep`: in rounds."""
+    """How a device goes about it. `judged`: the rule, with what goes up by it. `lockstep`: in rounds. `branches`: how
+    many at most, or that they are proposed too.
+    """
 
     pruner: str
     keep: str
     policy: PolicyName
     prefer: Preference
     lockstep: bool
-    branches: int
+    branches: str
     judged: str
 
     @property
     def evidence(self) -> Evidence | None:
         """What goes up by the rule rejection; None by the coupled one."""
         return None if self.judged == COUPLED else Evidence(self.judged.removeprefix("rejection "))
+
+    @property
+    def most_branches(self) -> int:
+        """As the device's option."""
+        return 4 if self.branches == "tree" else int(self.branches)
+
+    @property
+    def tree(self) -> int:
+        """As the device's option."""
+        return TREE_NODES if self.branches == "tree" else 0
 
 
 @dataclass(frozen=True)
@@ -123,7 +136,7 @@ AXES: Mapping[str, Callable[[Case], str]] = MappingProxyType(
         "policy": lambda case: case.manner.policy,
         "prefer": lambda case: case.manner.prefer,
         "rounds": lambda case: "lockstep" if case.manner.lockstep else "free",
-        "branches": lambda case: str(case.manner.branches),
+        "branches": lambda case: case.manner.branches,
         "rule": lambda case: case.manner.judged,
     }
 )
@@ -151,6 +164,7 @@ def plan(answers: int, seed: int, paces: Sequence[Pace]) -> tuple[Case, ...]:
             strict=True,
         )
     ]
+    manners = [each if each.evidence is None or not each.tree else replace(each, branches="4") for each in manners]
     samplings, windows, links = column("sampling", SAMPLINGS), column("window", WINDOWS), column("link", tuple(Link))
     sessions, kinds = column("sessions", SESSIONS), column("question", KINDS_IN_TURN)
     noise, in_turn = random.Random(f"{seed}/noise"), cycle(column("pace", paces))
