@@ -24,6 +24,7 @@ from device_client.session import Away, EdgeSession
 from device_client.trace.trace_file import TraceFile
 from shared.errors import OutOfStep, Unsupported
 from shared.logs import facts
+from shared.speculation.attended import Attended
 from shared.speculation.ending import TextStream
 from shared.speculation.messages import Commit, Finished, FinishReason, ResidualRow
 from shared.speculation.request import ImageReference, Message, SamplingParameters, SamplingWish
@@ -174,6 +175,8 @@ class Answer:
         match message:
             case Opened():
                 self._ahead.opened(message.sampling)
+            case Attended():
+                self._ahead.attended(message)
             case Commit():
                 yield from self._commit(message)
             case Finished():

@@ -34,6 +34,7 @@ from device_client.session import EdgeSession, Route
 from device_client.trace.trace import Trace
 from device_client.trace.trace_file import Traces
 from shared.errors import InvalidValue, Unavailable, Unsupported
+from shared.shares import Share
 from shared.speculation.device import REST, DeviceConversation
 from shared.speculation.messages import Evidence, Judging, Pace, Rule
 from shared.speculation.prints import fit
@@ -137,6 +138,7 @@ class Client:
             profile,
             log_probabilities=question.log_probabilities,
             trace=trace is not None,
+            attend=self._attend(info),
         )
         request = new_request()
         if trace is not None:
@@ -171,6 +173,15 @@ class Client:
         model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, self._reducer, drawing)
         kept = traces.file(trace) if traces is not None and trace is not None else None
         return Answer(question, session, model, control, kept)
+
+    def _attend(self, info: ServerInfo) -> Share | None:
+        """What the edge is asked of where its target looks. Raises Unsupported for one that does not tell."""
+        if not self._config.drafting or self._reducer.attend is None:
+            return None
+        if not info.attends:
+            rule = "--prune verifier needs one that runs with --attends"
+            raise Unsupported(f"the edge does not tell where its target looks: {rule}")
+        return self._reducer.attend
 
     def _drawing(self, info: ServerInfo) -> Drawing:
         """How tokens are chosen and judged. Raises Unsupported for what the edge does not offer."""

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from device_client.draft.names import GateRule, PolicyName, Preference, TreeShape
 from device_client.presets import PresetName
-from device_client.prune.wish import parse_budget, parse_choice
+from device_client.prune.wish import check_together, parse_budget, parse_choice
 from shared.errors import InvalidValue
 from shared.loopback import is_loopback
 from shared.speculation.request import ModelDefaults, SamplingWish, resolve
@@ -112,10 +112,7 @@ class DeviceConfig:
         host, _, port = self.edge.rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
             raise InvalidValue("edge", self.edge, "must be host:port with a port from 1 to 65535")
-        choice = parse_choice(self.prune)
-        if choice.name == "verifier":
-            raise InvalidValue("prune", self.prune, "an edge does not send what its target attends to: benchmarks only")
-        parse_budget(self.keep)
+        check_together(parse_choice(self.prune), parse_budget(self.keep))
         if not 1 <= self.window <= 64:
             raise InvalidValue("window", self.window, "must lie between 1 and 64")
         if not 0 <= self.reconnect_seconds <= 86400:

@@ -19,12 +19,15 @@ from torch import Tensor
 from device_client.prune.budget import Situation, tokens_to_keep
 from device_client.prune.registry import prune, pruner
 from device_client.prune.sight import Ask, Sight
-from device_client.prune.wish import Budget, Choice
-from shared.errors import Unsupported
+from device_client.prune.wish import Auto, Budget, Choice, check_together
+from shared.shares import share_of
+from shared.speculation.attended import Attended
 from shared.speculation.request import Message, Picture, Text
+from shared.vlm.attending import lying_there
 from shared.vlm.gaze import Gaze
 from shared.vlm.port import Block, Decoder, Prompt, VisualTokens, Vlm
 from shared.vlm.remains import Remains
+from shared.vlm.single import prefill
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,7 @@ log = logging.getLogger(__name__)
 READ_FOR_SEE = 0.25
 
 _MOST, _MOST_BYTES, _SECONDS = 4, 256 * 2**20, 600.0  # what is kept of answers that are over: a device is small
+UNTIL_TOLD = Choice()  # to read all would cost what is to be saved, and covspec is what the target's choice replaces
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,16 @@ class Reduced:
 
 
 class Reducer:
-    """Prunes as wished. `clock`: seconds."""
+    """Prunes as wished. `clock`: seconds.
+
+    `attend`: what an edge is to be asked, where its target chooses (verifier); None: nothing. Until it has told,
+    `UNTIL_TOLD` chooses; then `prefill_told` begins anew.
+    """
 
     def __init__(self, choice: Choice, budget: Budget, clock: Callable[[], float] = monotonic) -> None:
-        self._pruner = pruner(choice)
-        if Ask.VERIFIER in self._pruner.asks:
-            raise Unsupported(f"prune {choice.name}: an edge does not send what its target attends to")
+        check_together(choice, budget)
+        self.attend = budget if choice.name == "verifier" and not isinstance(budget, Auto) else None
+        self._pruner = pruner(choice if self.attend is None else UNTIL_TOLD)
         self._idle = choice.name == "none"
         self._budget = budget
         self._clock = clock
@@ -97,6 +105,15 @@ class Reducer:
             *(reduced.count, len(reduced.visual.features), 1e3 * (chosen - begin), 1e3 * read),
         )
         return decoder, rows, reduced
+
+    def prefill_told(self, asked: Asked, seen: VisualTokens, attended: Attended) -> tuple[Decoder, Tensor]:
+        """Prefill with those of the tokens `seen` that lie where the target looks: as `prefill`, which saw them."""
+        assert self.attend is not None
+        count = share_of(self.attend, len(seen.features))
+        kept = lying_there(attended, asked.vlm.places(asked.prompt), count)
+        decoder, rows = prefill(asked.vlm, asked.prompt, seen, kept)
+        log.info("%d of %d visual tokens enter the draft, as the target attends", len(kept), len(seen.features))
+        return decoder, rows
 
     def leave(self, decoder: Decoder) -> None:
         """An answer is over; nobody steps its decoder any more."""

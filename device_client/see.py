@@ -19,6 +19,7 @@ from device_client.prune.sight import Ask
 from device_client.prune.wish import PARTS, parse_budget, parse_choice
 from device_client.reduce import Asked, Reducer, look
 from shared.demo.pair import draft_folder
+from shared.errors import InvalidValue
 from shared.speculation.request import SamplingWish
 from shared.vlm.load import load
 from shared.vlm.port import Vlm
@@ -73,9 +74,12 @@ def loaded(config: DeviceConfig) -> Vlm:
 
 def look_at(picture: Path, prompt: str, config: DeviceConfig, vlm: Vlm) -> Look:
     """Look at one picture with a question in mind. Raises ImageError, InvalidValue, PromptTooLong."""
+    choice, budget = parse_choice(config.prune), parse_budget(config.keep)
+    if choice.name == "verifier":
+        raise InvalidValue("prune", config.prune, "is the edge's choice, and no edge is asked here")
     question = perceive((picture,), prompt, SamplingWish())
     asked = Asked(vlm, vlm.prepare(question.messages, question.images), question.messages, question.images)
-    reduced = Reducer(parse_choice(config.prune), parse_budget(config.keep)).reduce(asked)
+    reduced = Reducer(choice, budget).reduce(asked)
     visual = vlm.see(asked.prompt)  # as it was before tokens were mixed
     sight = look(asked, visual, {Ask.QUESTION, Ask.UPDATE})
     _, scores = judge(PARTS, sight, max(1, reduced.count))

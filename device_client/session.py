@@ -29,6 +29,7 @@ from shared.errors import (
     UnknownSession,
 )
 from shared.logs import RequestLog
+from shared.speculation.attended import Attended
 from shared.speculation.device import DeviceConversation
 from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Yield
 from shared.wire.codec import FromEdge
@@ -83,6 +84,8 @@ class EdgeSession:
         self._welcomed = False  # on this stream
         self._queued = False  # on this stream
         self._may_propose = False
+        self._attends = info.attends  # of the edge that is asked next
+        self._attended = False
         self._acknowledged = 0
         self._link: Link | None = None
 
@@ -167,7 +170,9 @@ class EdgeSession:
         self._welcomed = self._queued = False
         try:
             if self.opened is not None and not self._known:
-                self._check_same(await server_info(channel, metadata))
+                now = await server_info(channel, metadata)
+                self._check_same(now)
+                self._attends = now.attends
             async with Link(channel, self._limits, self.recorder.ledger, self._tempo, metadata) as link:
                 self._begin(link, conversation)
                 reason = FinishReason.CANCELLED
@@ -204,7 +209,8 @@ class EdgeSession:
         opening = self._opening
         if self.opened is not None:  # an edge that knows nothing of us: the same answer, from where it stands
             sampling = self.opened.sampling.as_wish()
-            opening = replace(opening, sampling=sampling, committed=tuple(conversation.committed))
+            attend = opening.attend if self._attends and not self._attended else None  # nobody needs it twice
+            opening = replace(opening, sampling=sampling, committed=tuple(conversation.committed), attend=attend)
         link.post(opening)
         link.upload(self._pictures)
 
@@ -219,9 +225,11 @@ class EdgeSession:
                 self.opened = message
                 self._known = self._welcomed = True
                 link.welcome()
-            case Commit() | Finished() if not self._welcomed:
+            case Commit() | Finished() | Attended() if not self._welcomed:
                 name = type(message).__name__.lower()
                 raise OutOfStep(f"the edge said {name} before opened")
+            case Attended():
+                self._attended = True
             case ImageHeld():
                 link.spare(message.images)
             case Queued():

@@ -54,6 +54,9 @@ class EdgeConfig:
     allow_lossy: bool = False
     """Let devices have proposals taken without comparing (`device-client --gate`): such answers are not the target's
     own, and say so."""
+    attends: bool = False
+    """Tell devices that ask (`device-client --prune verifier`) where the target's text looks: for each such answer a
+    forward over its whole prompt, for which everybody waits."""
     proposals: bool = True
     """Look at what devices draft; --no-proposals is the target alone, to compare with."""
     turn: int = 8

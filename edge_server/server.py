@@ -181,6 +181,7 @@ class EdgeServer:
             limits,
             self._config.park_seconds,
             self._config.allow_lossy,
+            self._config.attends and self._engine.attends,
         )
 
     async def _described(self) -> str:
@@ -192,6 +193,7 @@ class EdgeServer:
             f" window {config.max_window}, batch {config.max_batch}, places {config.max_sessions},"
             f" line {config.max_queue}, {paces if config.proposals else 'no proposals'}"
             f"{', lossy answers allowed' if config.allow_lossy else ''}"
+            f"{', attention told' if config.attends else ''}"
         )
 
     async def _say(self, status: int) -> None:

@@ -215,6 +215,7 @@ def _info(edge: Edge) -> ServerInfo:
         version=version("covspec"),
         lossy=edge.lossy,
         trees=edge.engine.trees,
+        attends=edge.attends,
     )
 
 

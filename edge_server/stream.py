@@ -24,7 +24,7 @@ from edge_server.engine.port import Request, TargetEngine
 from edge_server.line import Ticket
 from edge_server.sessions import Held, Sessions, new_name
 from edge_server.uploads import ImageStore, Uploads, WaitingRoom
-from edge_server.wishes import check_judging, common_ids, pace_of
+from edge_server.wishes import check_attend, check_judging, common_ids, pace_of
 from shared.errors import CovspecError, EngineFailure, OutOfStep, Superseded
 from shared.logs import REQUEST
 from shared.speculation.edge import Rules
@@ -52,6 +52,7 @@ class Edge:
     limits: Limits
     park_seconds: float
     lossy: bool = False
+    attends: bool = False
 
 
 class Stream:
@@ -135,6 +136,7 @@ class Stream:
     async def _open(self, opening: Open) -> Held:
         info, device, limits = self._edge.engine.info, opening.device, self._edge.limits
         check_judging(device, self._edge.engine.rules, lossy=self._edge.lossy)
+        check_attend(opening.attend, attends=self._edge.attends)
         common = common_ids(info, device)
         pace = pace_of(device, self._edge.engine.paces)
         rules = Rules(device.window, limits.max_ahead, info.rows, info.placeholder_ids, device.judging)
@@ -145,21 +147,20 @@ class Stream:
             self._reader = asyncio.create_task(self._read())
             await self._come(ticket, opening.images)
             images = await self._images()
-            seed = secrets.randbits(64)
-            digests = tuple(reference.digest for reference in opening.images)
             request = Request(
                 opening.messages,
                 images,
                 opening.sampling,
-                seed,
+                secrets.randbits(64),
                 pace,
                 opening.committed,
-                digests,
+                tuple(reference.digest for reference in opening.images),
                 opening.log_probabilities,
                 self._tenant,
                 opening.trace,
                 device.judging,
                 REQUEST.get(),
+                opening.attend,
             )
             answer = await self._edge.engine.open(request, offers)
         except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.errors import Unsupported
+from shared.shares import Share
 from shared.speculation.messages import Pace, Rule
 from shared.speculation.prints import fit
 from shared.vlm.port import ModelInfo
@@ -36,6 +37,12 @@ def check_judging(device: DeviceProfile, offered: Sequence[Rule], *, lossy: bool
         raise Unsupported(f"open.device.rule is {rule.value}: this edge verifies with the rule {names} only")
     if device.judging.lossy and not lossy:
         raise Unsupported("open.device.lossy is set: this edge compares every token (edge-server --allow-lossy)")
+
+
+def check_attend(share: Share | None, *, attends: bool) -> None:
+    """Refuse to tell where the target looks if this edge is not to. Raises Unsupported."""
+    if share is not None and not attends:
+        raise Unsupported("open.attend is set: this edge does not tell where its target looks (edge-server --attends)")
 
 
 def common_ids(info: ModelInfo, device: DeviceProfile) -> int:

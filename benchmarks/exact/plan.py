@@ -56,7 +56,7 @@ class Sampling:
 SAMPLINGS = (Sampling(0.0, 1.0), Sampling(0.7, 0.9), Sampling(0.7, 1.0), Sampling(2.5, 0.9), Sampling(2.5, 1.0))
 WINDOWS = (1, 4, 16)
 SESSIONS = (1, 4, 16)
-PRUNED = tuple(name for name in PRUNERS if name != "verifier")  # no edge sends what that one asks for
+PRUNED = tuple(name for name in PRUNERS if name != "verifier")  # that one needs an edge that tells
 KEPT = ("50%", "12.5%")  # "auto" would depend on how fast this machine is
 BRANCHES = ("0", "1", "4", "tree")
 TREE_NODES = 32

@@ -23,6 +23,7 @@ from device_client.draft.policy import Handing, Move
 from device_client.reduce import Reducer
 from device_client.session import EdgeSession
 from shared.errors import CovspecError
+from shared.speculation.attended import Attended
 from shared.speculation.messages import Yield
 from shared.speculation.prints import CommonIds
 from shared.speculation.request import Message, SamplingParameters, SamplingWish, resolve
@@ -74,6 +75,7 @@ class Ahead:
         self._room = draft.vlm.info.context_length
         self._changed = asyncio.Event()
         self._yielded = self.over
+        self._attended: Attended | None = None  # heard, and not drafted by yet
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -90,6 +92,11 @@ class Ahead:
         self._parameters = parameters
         if self._yielded:
             self._session.say(Yield(on=True))
+        self._changed.set()
+
+    def attended(self, attended: Attended) -> None:
+        """The edge has told where its target looks: the draft begins anew with that."""
+        self._attended = attended
         self._changed.set()
 
     def committed(self) -> None:
@@ -132,6 +139,9 @@ class Ahead:
         while not self.over:
             if self._is_full():
                 self.stop("its context is full")
+            elif self._attended is not None:
+                told, self._attended = self._attended, None
+                await self._forward(drafter.attend, told)
             elif self._parameters is None:
                 await self._word()
             elif followed != self._parameters:

@@ -1,7 +1,7 @@
 """The draft model at work on one prompt: sees the pictures, holds the text so far, says what it would say next.
 
-Guarantees: `next` depends on the text alone, not on what was drafted before. Everything here runs on the thread that
-owns the model. It does not know the conversation or the wire.
+Guarantees: `next` depends on the text and the visual tokens that entered alone, not on what was drafted before.
+Everything here runs on the thread that owns the model. It does not know the conversation or the wire.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from torch import Tensor
 
 from device_client.draft.drawing import Drawing
 from device_client.reduce import Asked, Reducer
+from shared.speculation.attended import Attended
 from shared.speculation.coupled import Choice, Chooser
 from shared.speculation.device import Mark
 from shared.speculation.messages import agreement
 from shared.speculation.prints import CommonIds
 from shared.speculation.request import Message, SamplingParameters, in_places
-from shared.vlm.port import Block, Decoder, Vlm
+from shared.vlm.port import Block, Decoder, VisualTokens, Vlm
 from shared.vlm.single import prefill
 
 MOST_SEQUENCES = 6  # the path, branches that one forward takes, and one that was left
@@ -60,6 +61,7 @@ class Drafter:
     ) -> None:
         self._vlm = vlm
         self._reducer = reducer
+        self._untold: tuple[Reducer, Asked, VisualTokens] | None = None  # until the edge tells where its target looks
         begins("prompt")
         self._prompt = vlm.prepare(messages, images).known_by(in_places(messages, digests) if digests else ())
         decoder: Decoder
@@ -69,7 +71,10 @@ class Drafter:
             begins("draft prefill")
             decoder, rows = prefill(vlm, self._prompt, visual)
         else:
-            decoder, rows, _ = reducer.prefill(Asked(vlm, self._prompt, messages, images), begins)
+            asked = Asked(vlm, self._prompt, messages, images)
+            decoder, rows, reduced = reducer.prefill(asked, begins)
+            if reducer.attend is not None and reduced.kept is not None:
+                self._untold = (reducer, asked, reduced.visual)
         self._sequences = [_Sequence(decoder, [])]  # last used first; more than one where branches are drafted
         self._first_row: Tensor = rows[-1]
         self._chooser: Chooser | None = None
@@ -84,6 +89,15 @@ class Drafter:
             allowed[each.start : each.stop] = True
         allowed[[token for token in placeholder_ids if token < len(allowed)]] = False
         self._chooser = Chooser(parameters, self._prompt.ids, allowed)
+
+    def attend(self, attended: Attended) -> None:
+        """Begin anew with the visual tokens where the target looks, if that was asked for; the first word counts."""
+        if self._untold is None:
+            return
+        (reducer, asked, seen), self._untold = self._untold, None
+        decoder, rows = reducer.prefill_told(asked, seen, attended)
+        self._sequences = [_Sequence(decoder, [])]
+        self._first_row = rows[-1]
 
     def leave(self, text: Sequence[int]) -> None:
         """The answer is over with output tokens `text`: what is held of it is there for the next turn. Idempotent."""

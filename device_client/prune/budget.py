@@ -8,7 +8,8 @@ from typing import assert_never
 import torch
 from torch import Tensor
 
-from device_client.prune.wish import Auto, Budget, Count, Ratio
+from device_client.prune.wish import Auto, Budget
+from shared.shares import Count, Ratio, share_of
 
 PREFILL_SECONDS = 0.2  # that a draft may take to read its prompt before tokens are left out
 ENERGY = 0.9  # of the features' variance, that the kept tokens must be able to span
@@ -25,10 +26,8 @@ class Situation:
 def tokens_to_keep(budget: Budget, situation: Situation, features: Tensor) -> int:
     """From 0 to all of them; a ratio that is not 0 keeps at least one."""
     match budget:
-        case Count(tokens):
-            return min(tokens, situation.tokens)
-        case Ratio(part):
-            return min(situation.tokens, max(part > 0, round(part * situation.tokens)))
+        case Count() | Ratio():
+            return share_of(budget, situation.tokens)
         case Auto():
             return automatic(situation, features)
         case _:

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 from shared.errors import InvalidValue
+from shared.shares import Count, Ratio, Share
 
 PARTS = ("relevance", "activity", "rank")  # of covspec
 PRUNERS = (
@@ -37,25 +38,18 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Count:
-    """Keep so many, of all pictures together."""
-
-    tokens: int
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """Keep this part of them."""
-
-    part: float
-
-
-@dataclass(frozen=True)
 class Auto:
     """As many as pay: see `budget.automatic`."""
 
 
-Budget = Count | Ratio | Auto
+Budget = Share | Auto
+
+
+def check_together(choice: Choice, budget: Budget) -> None:
+    """Refuse a budget that the pruner cannot have. Raises InvalidValue."""
+    if choice.name == "verifier" and isinstance(budget, Auto):
+        rule = "says nothing to the edge, which chooses for --prune verifier: give a count, or a ratio such as 25%"
+        raise InvalidValue("keep", "auto", rule)
 
 
 def parse_choice(text: str) -> Choice:

@@ -56,6 +56,7 @@ class EmbeddedEngine:
         self.paces = (Pace.EAGER, Pace.THRIFTY, Pace.AUTO) if batching.proposals else (Pace.EAGER,)
         self.rules = (Rule.COUPLED, Rule.REJECTION) if batching.proposals else (Rule.COUPLED,)
         self.trees = batching.proposals
+        self.attends = True
         self._load = load
         self._batch = Batch(batching)
         self._sights = Sights(batching.sight_tokens)
@@ -155,6 +156,9 @@ class EmbeddedEngine:
             for each in plan.apart():
                 with self._alone(each.chosen[0][0]):
                     self._settle(self._forward(each))
+        for session, _ in plan.chosen:
+            with self._alone(session):
+                session.attend()
         self._turns.served([session for session, _ in plan.chosen], self._clock())
 
     def _together(self, plan: Plan) -> Forward | None:
@@ -295,5 +299,7 @@ class EmbeddedAnswer:
         outbox.put(session.offers.resume(seen))
         session.deliver = outbox.put
         session.parked = False
+        if session.attended is not None:
+            outbox.put(session.attended)
         if session.ended is not None:
             outbox.put(session.ended)

@@ -12,12 +12,14 @@ from typing import Protocol, TypeAlias
 from PIL import Image
 
 from edge_server.engine.offers import Offers
+from shared.shares import Share
+from shared.speculation.attended import Attended
 from shared.speculation.messages import COUPLED, Commit, Finished, FinishReason, Judging, Pace, Rule
 from shared.speculation.request import Message, SamplingParameters, SamplingWish, in_places
 from shared.speculation.traced import Traced
 from shared.vlm.port import ModelInfo
 
-News: TypeAlias = Commit | Finished | Traced
+News: TypeAlias = Commit | Finished | Traced | Attended
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Request:
 
     `digests`: one for each image, by which an engine may know it again for the same `tenant`; () if it is not to.
     `log_probabilities`: commits are to have them. `trace`: the news are to tell when what was done. `judging`: how the
-    device's proposals are judged. `name`: of the answer, for the log.
+    device's proposals are judged. `name`: of the answer, for the log. `attend`: how many visual tokens the news are to
+    tell as those that the target's text attends to, once.
     """
 
     messages: tuple[Message, ...]
@@ -41,6 +44,7 @@ class Request:
     trace: bool = False
     judging: Judging = COUPLED
     name: str = ""
+    attend: Share | None = None
 
     @property
     def placed(self) -> tuple[bytes, ...]:
@@ -95,6 +99,10 @@ class TargetEngine(Protocol):
     @property
     def rules(self) -> tuple[Rule, ...]:
         """Rules on offer, the default one first."""
+
+    @property
+    def attends(self) -> bool:
+        """Whether it can tell where the target's text looks."""
 
     @property
     def trees(self) -> bool:

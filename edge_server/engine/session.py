@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from edge_server.engine.attending import attended
 from edge_server.engine.cost import Experience, Survival
 from edge_server.engine.journal import Journal
 from edge_server.engine.offers import Offer, Offers
 from edge_server.engine.port import News, Request, Terms
 from shared.errors import CovspecError, EngineFailure, InvalidValue
+from shared.speculation.attended import Attended
 from shared.speculation.coupled import Chooser, log_probabilities
 from shared.speculation.ending import Ending
 from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Rule
@@ -69,7 +71,7 @@ class Session:
     `verdict`: the batch's, told to the device with each commit. `probed`: the step that looked at a proposal of it
     last that was not worth it; the batch's, too. `lead`: tokens that it is ahead of itself without proposals; the
     batch's, too. `served`: kept by who gives turns. `journal`: if the device asked. `leave`: is given the decoder of an
-    answer that has ended well, once its prompt is taken.
+    answer that has ended well, once its prompt is taken. `attended`: where the target looks, as the device was told.
     """
 
     vlm: Vlm
@@ -87,6 +89,8 @@ class Session:
     leave: Callable[[Decoder], None] = _nobody
     parked: bool = False
     ended: Finished | EngineFailure | None = None
+    attended: Attended | None = None
+    _unattended: VisualTokens | None = None  # until it was told, if it is to be
     _decoder: Decoder | None = None
     _reused: int | None = None  # tokens of the prompt that nobody has to take; None once that was told
     _chooser: Chooser = field(init=False)
@@ -168,6 +172,17 @@ class Session:
         decoder = self.vlm.begin(self.prompt, visual)
         self._reused = adopt(decoder)
         self._decoder = decoder
+        self._unattended = visual if self.request.attend is not None else None
+
+    def attend(self) -> None:
+        """Tell a device that asked where the target's text looks, once, when the prompt is taken: a forward over it."""
+        visual = self._unattended
+        if visual is None or self.prefilling:
+            return
+        self._unattended = None
+        self.attended = attended(self.vlm, self.request, self.prompt, visual)
+        if self.attended is not None:
+            self.deliver(self.attended)
 
     def work(self, chunk: int, most: int | None = None) -> Work:
         """What a step takes: at most `chunk` tokens of the prompt, and behind it at most `most` proposals."""
@@ -253,7 +268,7 @@ class Session:
     def _end(self, last: Finished | EngineFailure) -> None:
         if self.ended is None:
             self.ended = last
-            self._decoder = None
+            self._decoder = self._unattended = None
             if self.journal is not None:
                 self.deliver(self.journal.parcel(self.offers.newest))
             self.deliver(last)

@@ -13,10 +13,12 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message import Message as AnyMessage
 
 from shared.errors import InvalidValue
+from shared.speculation.attended import Attended
 from shared.speculation.messages import Commit, Finish, Finished, Ping, Pong, Propose, Yield
 from shared.speculation.traced import Traced
 from shared.wire import checks
 from shared.wire import codec_answer as answer
+from shared.wire import codec_attended as attended
 from shared.wire import codec_session as session
 from shared.wire import codec_traced as traced
 from shared.wire.codec_info import decode_info, encode_info
@@ -38,7 +40,7 @@ __all__ = [
 ]
 
 FromDevice: TypeAlias = Open | ImageChunk | Propose | Yield | Finish | Resume | Ping
-FromEdge: TypeAlias = Opened | ImageHeld | Queued | Commit | Finished | Drain | Pong | Traced
+FromEdge: TypeAlias = Opened | ImageHeld | Queued | Commit | Finished | Drain | Pong | Traced | Attended
 
 YIELD = "yield"  # a word of Python, so the field has no attribute syntax
 
@@ -124,6 +126,8 @@ def encode_response(message: FromEdge) -> pb.VerifyResponse:
             return pb.VerifyResponse(pong=pb.Pong())
         case Traced():
             return pb.VerifyResponse(traced=traced.encode_traced(message))
+        case Attended():
+            return pb.VerifyResponse(attended=attended.encode_attended(message))
         case _:
             assert_never(message)
 
@@ -147,8 +151,10 @@ def decode_response(message: pb.VerifyResponse, limits: Limits) -> FromEdge:
             return Pong()
         case "traced":
             return traced.decode_traced(message.traced)
+        case "attended":
+            return attended.decode_attended(message.attended, limits)
         case _:
-            rule = "must be opened, image_held, queued, commit, finished, drain, pong or traced"
+            rule = "must be opened, image_held, queued, commit, finished, drain, pong, traced or attended"
             raise InvalidValue("response.payload", checks.NOT_SET, rule)
 
 

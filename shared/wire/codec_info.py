@@ -31,6 +31,7 @@ def encode_info(info: ServerInfo) -> pb.GetServerInfoResponse:
         lossy=info.lossy,
         image_processor_sha256=info.image_processor,
         trees=info.trees,
+        attends=info.attends,
     )
 
 
@@ -55,6 +56,7 @@ def decode_info(message: pb.GetServerInfoResponse) -> ServerInfo:
         lossy=message.lossy,
         image_processor=checks.exactly("info.image_processor_sha256", seen, DIGEST_BYTES) if seen else b"",
         trees=message.trees,
+        attends=message.attends,
     )
 
 

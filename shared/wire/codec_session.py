@@ -10,6 +10,7 @@ from shared.errors import InvalidValue
 from shared.speculation.messages import Judging, Rule
 from shared.speculation.request import ImageReference, Message, Part, Picture, Text
 from shared.wire import checks
+from shared.wire.codec_attended import decode_attend, encode_attend
 from shared.wire.codec_enums import EVIDENCES, PACES, RULES, decode_evidence, decode_pace, decode_rule
 from shared.wire.codec_info import DIGEST_BYTES, check_version, decode_vocabulary, encode_vocabulary
 from shared.wire.codec_sampling import decode_parameters, decode_wish, encode_parameters, encode_wish
@@ -44,6 +45,7 @@ def encode_open(opening: Open) -> pb.Open:
         device=_encode_device(opening.device),
         log_probabilities=opening.log_probabilities,
         trace=opening.trace,
+        attend=encode_attend(opening.attend),
     )
 
 
@@ -59,6 +61,7 @@ def decode_open(message: pb.Open, limits: Limits) -> Open:
         committed=checks.ids("open.committed", message.committed, limits.context_length),
         log_probabilities=message.log_probabilities,
         trace=message.trace,
+        attend=decode_attend("open.attend", message.attend) if message.HasField("attend") else None,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.shares import Share
 from shared.speculation.messages import COUPLED, Judging, Pace, Rule
 from shared.speculation.prints import VocabularyPrint
 from shared.speculation.request import ImageReference, Message, SamplingParameters, SamplingWish
@@ -45,7 +46,7 @@ class Open:
     """Begins an answer, or begins it again after `committed` at an edge that does not know it.
 
     `log_probabilities`: whether commits are to say how likely the target found each id. `trace`: whether the edge is to
-    tell when it did what.
+    tell when it did what. `attend`: how many of the target's visual tokens it is to tell as those attended to.
     """
 
     messages: tuple[Message, ...]
@@ -55,6 +56,7 @@ class Open:
     committed: tuple[int, ...] = ()
     log_probabilities: bool = False
     trace: bool = False
+    attend: Share | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,10 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What an edge serves. `lossy`: devices may have proposals taken without comparing. `trees`: and propose trees."""
+    """What an edge serves. `lossy`: devices may have proposals taken without comparing. `trees`: and propose trees.
+
+    `attends`: they may ask where the target's text looks.
+    """
 
     model: str
     family: str
@@ -129,3 +134,4 @@ class ServerInfo:
     lossy: bool = False
     image_processor: bytes = b""  # b"": not told
     trees: bool = False
+    attends: bool = False

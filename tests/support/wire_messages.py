@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import pytest
 
 from shared.errors import CovspecError
+from shared.shares import Ratio
+from shared.speculation.attended import Attended
 from shared.speculation.messages import (
     Commit,
     Finish,
@@ -65,6 +67,7 @@ VALID: dict[str, AnyWire] = {
             images=(ImageReference(DIGEST, 1000),),
             sampling=SamplingWish(logit_bias=((1, 2.0),), stop=("é" * 128,)),
             device=DeviceProfile(PRINT, window=4, pace=Pace.EAGER, client="d" * 256),
+            attend=Ratio(1.0),
         )
     ),
     "image_chunk": encode_request(ImageChunk(1, 900, b"x" * 100)),
@@ -85,6 +88,7 @@ VALID: dict[str, AnyWire] = {
     "drain": encode_response(Drain(5)),
     "pong": encode_response(Pong()),
     "traced": encode_response(Traced((Span(SpanKind.STEP, 5, 6, 7, 8, 8),), 1, 2, 3)),
+    "attended": encode_response(Attended((((0, 0, 7, 9), (5, 5, 5, 5)), ((1, 2, 65535, 65535),)))),
     "info": encode_info(ServerInfo("m" * 256, "f", PRINT, DIGEST, DIGEST, LIMITS, (Pace.EAGER,), (Rule.COUPLED,), "1")),
 }
 

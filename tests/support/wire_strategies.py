@@ -9,6 +9,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message as AnyMessage
 from hypothesis import strategies as st
 
+from shared.shares import Count, Ratio
+from shared.speculation.attended import SIDE, Attended, Box
 from shared.speculation.messages import (
     Commit,
     Evidence,
@@ -133,6 +135,7 @@ def opens(draw: st.DrawFn) -> Open:
         committed=draw(id_lists(20)),
         log_probabilities=draw(st.booleans()),
         trace=draw(st.booleans()),
+        attend=draw(st.none() | st.builds(Count, ids) | st.builds(Ratio, st.floats(0.0, 1.0))),
     )
 
 
@@ -245,9 +248,22 @@ spans = st.integers(0, 64).flatmap(
     )
 )
 traceds = st.builds(Traced, st.lists(spans, max_size=3).map(tuple), ids, _us, _us)
+
+
+@st.composite
+def boxes(draw: st.DrawFn) -> Box:
+    """Boxes of any size, none included."""
+    left, right = sorted(draw(st.tuples(st.integers(0, SIDE), st.integers(0, SIDE))))
+    top, bottom = sorted(draw(st.tuples(st.integers(0, SIDE), st.integers(0, SIDE))))
+    return left, top, right, bottom
+
+
+attendeds = st.builds(
+    Attended, st.lists(st.lists(boxes(), max_size=5).map(tuple), max_size=LIMITS.max_images).map(tuple)
+)
 queueds = st.builds(Queued, st.integers(1, 2**31 - 1))
 from_edge: st.SearchStrategy[FromEdge] = st.one_of(
-    openeds(), helds, queueds, commits(), finisheds, st.builds(Drain, ids, ids), st.just(Pong()), traceds
+    openeds(), helds, queueds, commits(), finisheds, st.builds(Drain, ids, ids), st.just(Pong()), traceds, attendeds
 )
 
 limits = st.builds(
@@ -276,6 +292,7 @@ infos = st.builds(
     lossy=st.booleans(),
     image_processor=st.just(b"") | digests,
     trees=st.booleans(),
+    attends=st.booleans(),
 )
 
 _small = st.integers(0, 3)  # most checks are near 0, and a valid neighbour lets the next check be reached

@@ -84,7 +84,7 @@ class VerifyRequest(_message.Message):
     def __init__(self, open: _Optional[_Union[Open, _Mapping]] = ..., image_chunk: _Optional[_Union[ImageChunk, _Mapping]] = ..., propose: _Optional[_Union[Propose, _Mapping]] = ..., finish: _Optional[_Union[Finish, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., **kwargs) -> None: ...
 
 class VerifyResponse(_message.Message):
-    __slots__ = ("opened", "image_held", "commit", "finished", "drain", "queued", "pong", "traced")
+    __slots__ = ("opened", "image_held", "commit", "finished", "drain", "queued", "pong", "traced", "attended")
     OPENED_FIELD_NUMBER: _ClassVar[int]
     IMAGE_HELD_FIELD_NUMBER: _ClassVar[int]
     COMMIT_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +93,7 @@ class VerifyResponse(_message.Message):
     QUEUED_FIELD_NUMBER: _ClassVar[int]
     PONG_FIELD_NUMBER: _ClassVar[int]
     TRACED_FIELD_NUMBER: _ClassVar[int]
+    ATTENDED_FIELD_NUMBER: _ClassVar[int]
     opened: Opened
     image_held: ImageHeld
     commit: Commit
@@ -101,10 +102,11 @@ class VerifyResponse(_message.Message):
     queued: Queued
     pong: Pong
     traced: Traced
-    def __init__(self, opened: _Optional[_Union[Opened, _Mapping]] = ..., image_held: _Optional[_Union[ImageHeld, _Mapping]] = ..., commit: _Optional[_Union[Commit, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., queued: _Optional[_Union[Queued, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., traced: _Optional[_Union[Traced, _Mapping]] = ...) -> None: ...
+    attended: Attended
+    def __init__(self, opened: _Optional[_Union[Opened, _Mapping]] = ..., image_held: _Optional[_Union[ImageHeld, _Mapping]] = ..., commit: _Optional[_Union[Commit, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., queued: _Optional[_Union[Queued, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., traced: _Optional[_Union[Traced, _Mapping]] = ..., attended: _Optional[_Union[Attended, _Mapping]] = ...) -> None: ...
 
 class Open(_message.Message):
-    __slots__ = ("protocol_version", "messages", "images", "sampling", "committed", "device", "log_probabilities", "trace")
+    __slots__ = ("protocol_version", "messages", "images", "sampling", "committed", "device", "log_probabilities", "trace", "attend")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     IMAGES_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +115,7 @@ class Open(_message.Message):
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     LOG_PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
     TRACE_FIELD_NUMBER: _ClassVar[int]
+    ATTEND_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     messages: _containers.RepeatedCompositeFieldContainer[Message]
     images: _containers.RepeatedCompositeFieldContainer[ImageReference]
@@ -121,7 +124,16 @@ class Open(_message.Message):
     device: DeviceProfile
     log_probabilities: bool
     trace: bool
-    def __init__(self, protocol_version: _Optional[int] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageReference, _Mapping]]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., committed: _Optional[_Iterable[int]] = ..., device: _Optional[_Union[DeviceProfile, _Mapping]] = ..., log_probabilities: _Optional[bool] = ..., trace: _Optional[bool] = ...) -> None: ...
+    attend: Attend
+    def __init__(self, protocol_version: _Optional[int] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., images: _Optional[_Iterable[_Union[ImageReference, _Mapping]]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., committed: _Optional[_Iterable[int]] = ..., device: _Optional[_Union[DeviceProfile, _Mapping]] = ..., log_probabilities: _Optional[bool] = ..., trace: _Optional[bool] = ..., attend: _Optional[_Union[Attend, _Mapping]] = ...) -> None: ...
+
+class Attend(_message.Message):
+    __slots__ = ("count", "part")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    part: float
+    def __init__(self, count: _Optional[int] = ..., part: _Optional[float] = ...) -> None: ...
 
 class Message(_message.Message):
     __slots__ = ("role", "parts")
@@ -381,6 +393,14 @@ class Traced(_message.Message):
     said_us: int
     def __init__(self, spans: _Optional[_Iterable[_Union[Span, _Mapping]]] = ..., heard: _Optional[int] = ..., heard_us: _Optional[int] = ..., said_us: _Optional[int] = ...) -> None: ...
 
+class Attended(_message.Message):
+    __slots__ = ("counts", "boxes")
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    BOXES_FIELD_NUMBER: _ClassVar[int]
+    counts: _containers.RepeatedScalarFieldContainer[int]
+    boxes: bytes
+    def __init__(self, counts: _Optional[_Iterable[int]] = ..., boxes: _Optional[bytes] = ...) -> None: ...
+
 class Span(_message.Message):
     __slots__ = ("kind", "begin_us", "duration_us", "prompt_tokens", "proposals", "stood")
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -410,7 +430,7 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
-    __slots__ = ("protocol_version", "model", "family", "vocabulary", "special_tokens_sha256", "chat_template_sha256", "limits", "paces", "rules", "version", "lossy", "image_processor_sha256", "trees")
+    __slots__ = ("protocol_version", "model", "family", "vocabulary", "special_tokens_sha256", "chat_template_sha256", "limits", "paces", "rules", "version", "lossy", "image_processor_sha256", "trees", "attends")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
@@ -424,6 +444,7 @@ class GetServerInfoResponse(_message.Message):
     LOSSY_FIELD_NUMBER: _ClassVar[int]
     IMAGE_PROCESSOR_SHA256_FIELD_NUMBER: _ClassVar[int]
     TREES_FIELD_NUMBER: _ClassVar[int]
+    ATTENDS_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     model: str
     family: str
@@ -437,7 +458,8 @@ class GetServerInfoResponse(_message.Message):
     lossy: bool
     image_processor_sha256: bytes
     trees: bool
-    def __init__(self, protocol_version: _Optional[int] = ..., model: _Optional[str] = ..., family: _Optional[str] = ..., vocabulary: _Optional[_Union[Vocabulary, _Mapping]] = ..., special_tokens_sha256: _Optional[bytes] = ..., chat_template_sha256: _Optional[bytes] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., paces: _Optional[_Iterable[_Union[Pace, str]]] = ..., rules: _Optional[_Iterable[_Union[Rule, str]]] = ..., version: _Optional[str] = ..., lossy: _Optional[bool] = ..., image_processor_sha256: _Optional[bytes] = ..., trees: _Optional[bool] = ...) -> None: ...
+    attends: bool
+    def __init__(self, protocol_version: _Optional[int] = ..., model: _Optional[str] = ..., family: _Optional[str] = ..., vocabulary: _Optional[_Union[Vocabulary, _Mapping]] = ..., special_tokens_sha256: _Optional[bytes] = ..., chat_template_sha256: _Optional[bytes] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., paces: _Optional[_Iterable[_Union[Pace, str]]] = ..., rules: _Optional[_Iterable[_Union[Rule, str]]] = ..., version: _Optional[str] = ..., lossy: _Optional[bool] = ..., image_processor_sha256: _Optional[bytes] = ..., trees: _Optional[bool] = ..., attends: _Optional[bool] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("max_window", "max_ahead", "context_length", "max_images", "max_image_bytes", "max_image_pixels", "max_chunk_bytes", "max_text_bytes", "max_sessions")

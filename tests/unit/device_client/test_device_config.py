@@ -20,7 +20,6 @@ from shared.speculation.request import SamplingWish
         ("edge", "host:65536", "1 to 65535"),
         ("edge", "host:http", "host:port"),
         ("prune", "best", "one of covspec, none"),
-        ("prune", "verifier", "an edge does not send"),
         ("keep", "2.0", "at most 1"),
         ("window", 0, "between 1 and 64"),
         ("window", 65, "between 1 and 64"),
@@ -44,6 +43,12 @@ def test_a_tree_is_of_branches_that_are_compared(others: dict[str, Any]) -> None
     DeviceConfig(tree=32)
     with pytest.raises(InvalidValue, match=r"^tree is 32: .*not with --"):
         DeviceConfig(tree=32, **others)
+
+
+def test_where_the_edge_chooses_it_must_be_told_how_many() -> None:
+    with pytest.raises(InvalidValue, match=r"^keep is 'auto': .*give a count, or a ratio"):
+        DeviceConfig(prune="verifier")
+    assert DeviceConfig(prune="verifier", keep="0").keep == "0"
 
 
 def test_every_option_of_sampling_becomes_a_wish() -> None:

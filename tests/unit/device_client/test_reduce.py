@@ -12,9 +12,12 @@ import torch
 from device_client.prune.budget import PREFILL_SECONDS
 from device_client.prune.wish import PRUNERS, Choice, parse_budget, parse_choice
 from device_client.reduce import READ_FOR_SEE, Asked, Reducer, last_words
-from shared.errors import Unsupported
+from shared.errors import InvalidValue
+from shared.shares import Count, Ratio, Share, share_of
 from shared.speculation.request import Message, Picture, Text
+from shared.vlm.attending import most_attended, told
 from shared.vlm.port import Vlm
+from shared.vlm.single import prefill
 from shared.vlm.toy import ToyVlm
 from tests.support.chats import known, turns
 from tests.support.models import assert_alike
@@ -90,9 +93,27 @@ def test_auto_goes_by_the_time_to_see_first_and_by_the_last_prefill_then() -> No
     assert second.kept is None
 
 
-def test_the_verifier_is_refused_by_name() -> None:
-    with pytest.raises(Unsupported, match="verifier"):
+def test_where_the_target_chooses_auto_is_no_budget() -> None:
+    with pytest.raises(InvalidValue, match=r"^keep is 'auto'"):
         Reducer(parse_choice("verifier"), parse_budget("auto"))
+
+
+@pytest.mark.parametrize("make", [lambda: ToyVlm(seed=1), tiny_qwen], ids=["toy", "tiny qwen"])
+@pytest.mark.parametrize("share", [Count(6), Ratio(0.25), Count(0)], ids=str)
+def test_until_the_target_has_chosen_covspec_does_and_then_what_lies_there_enters(make: Any, share: Share) -> None:
+    asked = about_two(make())
+    reducer, plain = Reducer(Choice("verifier"), share), Reducer(Choice(), share)
+    assert (reducer.attend, plain.attend) == (share, None)
+    _, rows, until = reducer.prefill(asked)
+    _, same, by_covspec = plain.prefill(asked)
+    assert until.kept == by_covspec.kept
+    assert torch.equal(rows, same)
+    attention = torch.rand(until.visual.features.shape[0], generator=torch.Generator().manual_seed(3))
+    chosen = most_attended(attention, share_of(share, len(attention)))
+    decoder, rows = reducer.prefill_told(asked, until.visual, told(asked.vlm.places(asked.prompt), chosen))
+    assert decoder.prompt_left == 0
+    _, same = prefill(asked.vlm, asked.prompt, asked.vlm.see(asked.prompt), sorted(chosen.tolist()))
+    assert torch.equal(rows, same)
 
 
 def test_the_question_is_what_the_person_said_last() -> None:

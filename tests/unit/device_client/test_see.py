@@ -14,6 +14,7 @@ from device_client.__main__ import app
 from device_client.config import DeviceConfig
 from device_client.drawing import PANEL, Font, Panel, colour, draw, font_for, wrapped
 from device_client.see import look_at
+from shared.errors import InvalidValue
 from shared.vlm.toy import ToyVlm
 from tests.support.tiny_qwen import picture
 
@@ -30,6 +31,12 @@ def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *a
     monkeypatch.setattr("device_client.see.pin_process", lambda _: None)  # once in a process, and tests have many
     assert app(["see", *arguments, "--draft", "toy:seed=1", "--threads", "1"], exit_on_error=False) == 0
     return capsys.readouterr().out
+
+
+def test_the_edges_choice_cannot_be_seen_without_an_edge(file: Path) -> None:
+    config = DeviceConfig(prune="verifier", keep="8")
+    with pytest.raises(InvalidValue, match=r"^prune is 'verifier': is the edge's choice"):
+        look_at(file, "where?", config, ToyVlm(seed=1))
 
 
 def test_json_tells_box_and_scores_of_every_token(

@@ -7,8 +7,9 @@ import torch
 
 from device_client.prune.budget import ENERGY, PREFILL_SECONDS, Situation, spectral_count, tokens_to_keep
 from device_client.prune.registry import pruner
-from device_client.prune.wish import PARTS, PRUNERS, Auto, Budget, Choice, Count, Ratio, parse_budget, parse_choice
+from device_client.prune.wish import PARTS, PRUNERS, Auto, Budget, Choice, parse_budget, parse_choice
 from shared.errors import InvalidValue
+from shared.shares import Count, Ratio
 
 FEATURES = torch.randn(200, 16, generator=torch.Generator().manual_seed(0))
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from google.protobuf import text_format
 
+from shared.shares import Count, Ratio
+from shared.speculation.attended import Attended
 from shared.speculation.messages import (
     Commit,
     Evidence,
@@ -95,19 +97,20 @@ REQUESTS: list[tuple[FromDevice, str]] = [
                 PRINT, 8, Pace.THRIFTY, Judging(Rule.REJECTION, Evidence.DENSE, lossy=True), "device 1"
             ),
             committed=(4, 5),
+            attend=Ratio(0.25),
         ),
         f"""open {{ protocol_version: 1
         messages {{ role: "system" parts {{ text: "Be brief." }} }}
         messages {{ role: "user" parts {{ image: 1 }} parts {{ text: "What?" }} parts {{ image: 1 }} }}
         messages {{ role: "assistant" }}
         images {{ sha256: "{"d" * 32}" size: 10 }} images {{ sha256: "{"e" * 32}" size: 20 }}
-        sampling {{ {NUMBERS} ignore_eos: true }} committed: [4, 5]
+        sampling {{ {NUMBERS} ignore_eos: true }} committed: [4, 5] attend {{ part: 0.25 }}
         device {{ {PRINT_TEXT} window: 8 pace: PACE_THRIFTY rule: RULE_REJECTION client: "device 1"
         evidence: EVIDENCE_DENSE lossy: true }} }}""",
     ),
     (
-        Open((Message("user", (Text(""),)),), (), SamplingWish(), DeviceProfile(None, 1)),
-        """open { protocol_version: 1 messages { role: "user" parts { text: "" } } sampling {}
+        Open((Message("user", (Text(""),)),), (), SamplingWish(), DeviceProfile(None, 1), attend=Count(64)),
+        """open { attend { count: 64 } protocol_version: 1 messages { role: "user" parts { text: "" } } sampling {}
         device { window: 1 rule: RULE_COUPLED } }""",
     ),
     (ImageChunk(1, 2, b"three"), 'image_chunk { image: 1 offset: 2 data: "three" }'),
@@ -167,6 +170,12 @@ RESPONSES: list[tuple[FromEdge, str]] = [
         spans { kind: SPAN_KIND_SEE } spans { kind: SPAN_KIND_CHOOSE begin_us: 1 duration_us: 2 }
         heard: 3 heard_us: 4 said_us: 9 }""",
     ),
+    (
+        Attended((((1, 2, 3, 65535),), (), ((0, 0, 256, 0), (0, 0, 0, 0)))),
+        r"""attended { counts: [1, 0, 2]
+        boxes: "\001\000\002\000\003\000\377\377\000\000\000\000\000\001\000\000\000\000\000\000\000\000\000\000" }""",
+    ),
+    (Attended(()), "attended {}"),
 ]
 
 
@@ -187,14 +196,26 @@ def test_a_response_is_what_the_protocol_says(value: FromEdge, written: str) -> 
 def test_what_an_edge_serves_is_what_the_protocol_says() -> None:
     limits = Limits(1, 2, 3, 4, 5, 6, 7, 8, 9)
     info = ServerInfo(
-        "m", "f", PRINT, DIGEST, OTHER, limits, (Pace.THRIFTY, Pace.EAGER), (Rule.COUPLED,), "0.1", False, OTHER, True
+        "m",
+        "f",
+        PRINT,
+        DIGEST,
+        OTHER,
+        limits,
+        (Pace.THRIFTY, Pace.EAGER),
+        (Rule.COUPLED,),
+        "0.1",
+        False,
+        OTHER,
+        True,
+        True,
     )
     message = text_format.Parse(
         f"""protocol_version: 1 model: "m" family: "f" {PRINT_TEXT} special_tokens_sha256: "{"d" * 32}"
         chat_template_sha256: "{"e" * 32}" limits {{ max_window: 1 max_ahead: 2 context_length: 3 max_images: 4
         max_image_bytes: 5 max_image_pixels: 6 max_chunk_bytes: 7 max_text_bytes: 8 max_sessions: 9 }}
         paces: [PACE_THRIFTY, PACE_EAGER] rules: RULE_COUPLED version: "0.1" image_processor_sha256: "{"e" * 32}"
-        trees: true""",
+        trees: true attends: true""",
         pb.GetServerInfoResponse(),
     )
     assert encode_info(info) == message

@@ -34,7 +34,8 @@ def test_a_message_without_payload_is_refused() -> None:
         "request.payload is not set: must be open, image_chunk, propose, yield, finish, resume or ping"
     )
     assert str(refused(pb.VerifyResponse())) == (
-        "response.payload is not set: must be opened, image_held, queued, commit, finished, drain, pong or traced"
+        "response.payload is not set: must be opened, image_held, queued, commit, finished, drain, pong, traced"
+        " or attended"
     )
 
 

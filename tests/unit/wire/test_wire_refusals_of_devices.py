@@ -36,6 +36,10 @@ INVALID: list[tuple[str, Any, str]] = [
     ("open.images[0].size", 1001, "is 1001: must lie between 1 and 1000"),
     ("open.committed", [0] * 101, "is 101 ids: must be at most 100 ids"),
     ("open.committed[1]", [5, 2**31], f"is {2**31}: must be below {2**31}"),
+    ("open.attend.part", math.nan, "is nan: must lie between 0 and 1"),
+    ("open.attend.part", -0.25, "is -0.25: must lie between 0 and 1"),
+    ("open.attend.part", 1.25, "is 1.25: must lie between 0 and 1"),
+    ("open.attend.count", 2**31, f"is {2**31}: must be below {2**31}"),
     ("open.sampling.temperature", math.nan, "is nan: must lie between 0.0 and 100.0"),
     ("open.sampling.temperature", math.inf, "is inf: must lie between 0.0 and 100.0"),
     ("open.sampling.temperature", -0.5, "is -0.5: must lie between 0.0 and 100.0"),
@@ -105,6 +109,13 @@ INVALID: list[tuple[str, Any, str]] = [
     ("resume.token", NAME + b"n", "is 17 bytes: must be 16 bytes"),
     ("resume.seen", 101, "is 101: must lie between 0 and 100"),
 ]
+
+
+def test_to_ask_where_the_target_looks_without_saying_how_much_is_refused() -> None:
+    message = changed("open.committed", [])
+    assert isinstance(message, pb.VerifyRequest)
+    message.open.attend.ClearField("part")
+    assert str(refused(message)) == "open.attend.share is not set: must be count or part"
 
 
 @pytest.mark.parametrize(("path", "value", "rest"), INVALID, ids=lambda value: str(value)[:40])

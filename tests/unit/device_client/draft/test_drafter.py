@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_client.draft.drafter import Drafter
+from device_client.prune.wish import Choice
+from device_client.reduce import Reducer
 from shared.errors import PromptTooLong
+from shared.shares import Count, Ratio
+from shared.speculation.attended import Attended
+from shared.speculation.coupled import Chooser
 from shared.speculation.prints import CommonIds
 from shared.speculation.request import Message, SamplingParameters, Text
+from shared.vlm.attending import told
+from shared.vlm.single import extend, prefill
 from shared.vlm.toy import ToyVlm
 from shared.vlm.toy_vocabulary import IMAGE
+from tests.support.tiny_qwen import picture, question
 
 MESSAGES = (Message("user", (Text("what is it?"),)),)
 DRAFT = ToyVlm("draft", seed=1, agreement=0.8)
@@ -54,6 +64,37 @@ def test_a_long_answer_one_by_one_is_the_same_as_from_nothing() -> None:
         text.append(one.next(text))
     other = drafter()
     assert [other.next(text[:length]) for length in (49, 3, 0, 20)] == [text[49], text[3], text[0], text[20]]
+
+
+def test_where_the_target_looks_it_says_what_a_draft_of_those_tokens_says_and_hears_that_once() -> None:
+    messages, images = question("where is it?", 1), [picture(1, 90, 60)]
+    one = Drafter(DRAFT, messages, images, reducer=Reducer(Choice("verifier"), Count(5)))
+    one.follow(WARM, CommonIds.below(256), {IMAGE})
+    text = list[int]()
+    for _ in range(20):
+        text.append(one.next(text))
+    prompt = DRAFT.prepare(messages, images)
+    kept = torch.tensor([0, 3, 4, 7, 9])
+    one.attend(told(DRAFT.places(prompt), kept))
+    one.attend(told(DRAFT.places(prompt), kept + 1))
+    decoder, rows = prefill(DRAFT, prompt, DRAFT.see(prompt), kept.tolist())
+    allowed = np.array([token != IMAGE for token in range(DRAFT.info.rows)])
+    chooser, said = Chooser(WARM, prompt.ids, allowed), list[int]()
+    for length in range(20):
+        said.append(one.next(text[:length]))
+        assert said[-1] == chooser.choose(rows[-1], text[:length])
+        rows = extend(DRAFT, decoder, [text[length]])
+    assert said != text
+
+
+def test_who_did_not_ask_goes_on_as_before() -> None:
+    messages, images = question("where is it?", 1), [picture(1, 90, 60)]
+    for reducer in (None, Reducer(Choice(), Count(5)), Reducer(Choice("verifier"), Ratio(1.0))):
+        one = Drafter(DRAFT, messages, images, reducer=reducer)
+        one.follow(WARM, CommonIds.below(256), {IMAGE})
+        before = [one.next(list(range(length))) for length in range(10)]
+        one.attend(Attended((((0, 0, 9, 9),),)))
+        assert [one.next(list(range(length))) for length in range(10)] == before
 
 
 def test_other_parameters_hold_from_the_next_token_on() -> None:
