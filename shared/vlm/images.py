@@ -52,7 +52,9 @@ def _read_header(data: bytes, max_pixels: int, name: str) -> Image.Image:
     try:
         picture = Image.open(io.BytesIO(data))
     except UnidentifiedImageError as error:
-        raise ImageError(name, data[:_FIRST_BYTES], "these first bytes are of no kind of picture that is known here") from error
+        raise ImageError(
+            name, data[:_FIRST_BYTES], "these first bytes are of no kind of picture that is known here"
+        ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         limit = min(max_pixels, Image.MAX_IMAGE_PIXELS or max_pixels)
         raise ImageError(name, data[:_FIRST_BYTES], f"the picture has more than {limit} pixels, the limit") from error

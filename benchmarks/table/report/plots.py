@@ -100,11 +100,13 @@ def _front(places: Sequence[Spot], panels: Sequence[Any]) -> None:
 
 
 def _acceptance(kept: Sequence[Kept], panels: Sequence[Any]) -> None:
+    """A line for each pruner; parts of one (`covspec:rank`) stand in the table alone."""
     (panel,) = panels
-    names = list(dict.fromkeys(each.pruner for each in kept))
+    names = [name for name in dict.fromkeys(each.pruner for each in kept) if ":" not in name]
     for place, name in enumerate(names):
         points = sorted((each.share, each.acceptance) for each in kept if each.pruner == name)
-        panel.plot([x for x, _ in points], [y for _, y in points], "o-", label=name, color=f"C{place % 10}")
+        form = "o-" if place < 10 else "s--"  # there are ten colours
+        panel.plot([x for x, _ in points], [y for _, y in points], form, label=name, color=f"C{place % 10}")
     panel.set(xlabel="share of visual tokens kept", ylabel="agreement with the target")
     panel.legend(fontsize=6, ncols=2)
 
