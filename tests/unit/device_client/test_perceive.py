@@ -30,7 +30,7 @@ def test_pictures_come_before_the_words_and_keep_their_bytes(tmp_path: Path) -> 
     ("content", "sentence"),
     [
         (b"", "an empty file is no picture"),
-        (b"no picture", "these first bytes are of no kind of picture that is known here"),
+        (b"no picture", "no kind of picture known here begins with these bytes"),
         (a_picture(seed=1)[:200], "cut short or broken"),
     ],
 )
