@@ -52,9 +52,7 @@ def _read_header(data: bytes, max_pixels: int, name: str) -> Image.Image:
     try:
         picture = Image.open(io.BytesIO(data))
     except UnidentifiedImageError as error:
-        raise ImageError(
-            name, data[:_FIRST_BYTES], "no kind of picture known here begins with these bytes"
-        ) from error
+        raise ImageError(name, data[:_FIRST_BYTES], "no kind of picture known here begins with these bytes") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         limit = min(max_pixels, Image.MAX_IMAGE_PIXELS or max_pixels)
         raise ImageError(name, data[:_FIRST_BYTES], f"the picture has more than {limit} pixels, the limit") from error
