@@ -156,11 +156,21 @@ class Client:
         )
         recorder = Recorder(begin, Ledger(self._ledger), trace=trace, lossy=0 if drawing.judging.lossy else None)
         session = EdgeSession(opening, question.encoded, info, route, recorder)
+        control = self._control(drawing, pace, recorder)
+        alone = config.fallback == "local"
+        model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, self._reducer, drawing)
+        kept = traces.file(trace) if traces is not None and trace is not None else None
+        return Answer(question, session, model, control, kept)
+
+    def _control(self, drawing: Drawing, pace: Pace, recorder: Recorder) -> Control:
+        """What decides how far to draft, of one answer."""
+        config = self._config
         branching = config.branches and config.most_branches > 0
-        strategy, window = Strategy(config.policy, config.prefer, config.lockstep, branching), config.window
-        control = Control(
-            DeviceConversation(window, (), REST if pace is Pace.EAGER else 0, drawing.judging, config.tree),
-            strategy.begin(window),
+        strategy = Strategy(config.policy, config.prefer, config.lockstep, branching)
+        rest = REST if pace is Pace.EAGER else 0
+        return Control(
+            DeviceConversation(config.window, (), rest, drawing.judging, config.tree),
+            strategy.begin(config.window),
             strategy.handing(pace),
             strategy.branching and drawing.judging.plain,
             self._calibration,
@@ -169,10 +179,6 @@ class Client:
             most_branches=config.most_branches,
             shape=SHAPES[config.tree_shape],
         )
-        alone = config.fallback == "local"
-        model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, self._reducer, drawing)
-        kept = traces.file(trace) if traces is not None and trace is not None else None
-        return Answer(question, session, model, control, kept)
 
     def _attend(self, info: ServerInfo) -> Share | None:
         """What the edge is asked of where its target looks. Raises Unsupported for one that does not tell."""
