@@ -83,7 +83,6 @@ class EdgeSession:
         self._known = False  # the edge may know the session: resume before opening again
         self._welcomed = False  # on this stream
         self._queued = False  # on this stream
-        self._may_propose = False
         self._attends = info.attends  # of the edge that is asked next
         self._attended = False
         self._acknowledged = 0
@@ -99,14 +98,9 @@ class EdgeSession:
         """Whether there is a stream to the edge now."""
         return self._link is not None
 
-    @property
-    def may_propose(self) -> bool:
-        """Whether there is a stream that may carry proposals now."""
-        return self._link is not None and self._may_propose
-
     def propose(self, conversation: DeviceConversation) -> None:
-        """Send what the edge should hear now, if there is a stream that may carry it."""
-        if self._link is None or not self._may_propose:
+        """Send what the edge should hear now, if there is a stream to it."""
+        if self._link is None:
             return
         while (propose := conversation.outgoing()) is not None:
             self._acknowledged = propose.seen
@@ -193,18 +187,18 @@ class EdgeSession:
                 await channel.close()
 
     def _begin(self, link: Link, conversation: DeviceConversation) -> None:
-        if self.opened is not None and not self._known:
-            conversation.reopen()
-        else:
+        resumed = self.opened if self._known else None
+        if resumed is not None:
             conversation.reconnect()
+        else:
+            conversation.reopen()
         self.recorder.flight.new_stream()
         if self.recorder.trace is not None:
             self.recorder.trace.streams()
         self._acknowledged = len(conversation.committed)
         self._link = link
-        self._may_propose = not self._known
-        if self._known and self.opened is not None:
-            link.post(Resume(self.opened.session, self.opened.token, len(conversation.committed)))
+        if resumed is not None:
+            link.post(Resume(resumed.session, resumed.token, len(conversation.committed)))
             return
         opening = self._opening
         if self.opened is not None:  # an edge that knows nothing of us: the same answer, from where it stands
@@ -238,7 +232,6 @@ class EdgeSession:
                 self.log.info("the edge stops in %d s; it has %d tokens of this answer", seconds, length)
             case Commit():
                 self.recorder.committed(message, monotonic())
-                self._may_propose = True
             case _:
                 pass
 

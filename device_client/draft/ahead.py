@@ -152,8 +152,9 @@ class Ahead:
                 await self._move(drafter)
 
     async def _move(self, drafter: Drafter) -> None:
-        control = self._control
-        move = control.move(self._limit(), monotonic(), mute=not self._session.may_propose)
+        control, session = self._control, self._session
+        mute = not session.connected or control.conversation.resuming
+        move = control.move(self._limit(), monotonic(), mute=mute)
         self._yield(on=move is Move.QUIET and control.handing is not Handing.STREAM)
         match move:
             case Move.DRAFT:

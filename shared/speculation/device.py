@@ -79,6 +79,7 @@ class DeviceConversation:
         self.window = window
         self._rest = rest
         self._rested = rest
+        self._resuming = False  # nothing is said before the edge has said what stands
         self._sent = 0
         self._told = len(self.committed)
         self.told = Told(nodes, len(self.committed))
@@ -99,6 +100,13 @@ class DeviceConversation:
         to be corrected comes before anything else.
         """
         return self.refused is not None or (self._judging.rule is Rule.REJECTION and not self.committed)
+
+    @property
+    def resuming(self) -> bool:
+        """Whether the edge has yet to say what it committed before the stream that has begun: until then its text may
+        be ahead of what a proposal would be put behind.
+        """
+        return self._resuming
 
     @property
     def unsent(self) -> int:
@@ -125,6 +133,7 @@ class DeviceConversation:
         """
         if commit.start != len(self.committed):
             raise OutOfStep(f"commit.start is {commit.start}: the device holds {len(self.committed)} committed tokens")
+        self._resuming = False
         count, agreeing = len(commit.ids), agreement(self.path, commit.ids)
         self.committed.extend(commit.ids)
         self.admitted = commit.admitted
@@ -214,6 +223,8 @@ class DeviceConversation:
 
     def outgoing(self) -> Propose | None:
         """What the edge should hear now: unsent ids, else an acknowledgement, else nothing. Counts as sent."""
+        if self._resuming:
+            return None
         if self.told.nodes:
             self._sent, self._told = len(self.path), len(self.committed)
             return self.told.say(self.committed, self._wanted, self.path)
@@ -247,17 +258,22 @@ class DeviceConversation:
         return len(self.path)
 
     def reconnect(self) -> None:
-        """A new stream begins: nothing of the path has been sent on it, and the edge knows what is committed."""
+        """The edge is asked to resume on a new stream: it hears nothing of the path before it has said what stands."""
+        self._resuming = True
+        self._forget()
+
+    def reopen(self) -> None:
+        """The answer is opened at an edge that does not know it: what was drawn for the one before is for nobody."""
+        if self._marks or self.refused is not None:
+            self._drop()
+        self._resuming, self.refused = False, None
+        self._forget()
+
+    def _forget(self) -> None:
+        """A new stream has carried nothing of the path, and the edge knows what is committed."""
         self._sent = 0
         self.told.forget(len(self.committed))
         self._told, self._told_closed, self._asked = len(self.committed), False, False
-
-    def reopen(self) -> None:
-        """The same at an edge that does not know the answer: what was drawn for the one before is for nobody."""
-        if self._marks or self.refused is not None:
-            self._drop()
-        self.refused = None
-        self.reconnect()
 
     def _drop(self) -> int:
         """Throw path and branches away; how many drafted ids they had."""

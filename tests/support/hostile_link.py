@@ -82,7 +82,6 @@ class Run:
     down: list[Commit] = field(default_factory=list)
     passed_by: int = 0
     connected: bool = True
-    resuming: bool = False
     step: Step | None = None
     forward: Draft | None = None
     counts: dict[str, int] = field(default_factory=dict)
@@ -121,7 +120,6 @@ class Run:
         drafting = (
             device.wanted(self.setting.in_flight) > 0
             and END not in device.path
-            and not self.resuming
             and self.connected
         )
         ended = bool(self.edge.committed) and self.edge.committed[-1] == END
@@ -138,14 +136,14 @@ class Run:
             (self.step is not None, self.end_step),
             (self.forward is None and drafting and len(text) < 200, self.begin_draft),
             (self.forward is not None, self.end_draft),
-            (self.connected and not self.resuming and not self.told, self.send),
+            (self.connected and not self.told, self.send),
         ]
         return [event for is_enabled, event in enabled if is_enabled]
 
     @property
     def told(self) -> bool:
-        """Whether the device has nothing to say."""
-        return len(self.device.committed) == self.device._told and self.device.untold == 0
+        """Whether the device has nothing to say, or may not yet."""
+        return self.device.resuming or len(self.device.committed) == self.device._told and self.device.untold == 0
 
     def deliver_up(self) -> None:
         propose, tree = self.up.pop(0)
@@ -158,7 +156,6 @@ class Run:
             commits.append(self.down.pop(0))
         for commit in commits:
             self.take(commit)
-        self.resuming = False
 
     def take(self, commit: Commit) -> None:
         """The device takes a commit."""
@@ -223,7 +220,7 @@ class Run:
         self.down.append(self.edge.resume(len(self.device.committed)))
         self.device.reconnect()
         self.heard_tree = None
-        self.connected, self.resuming = True, True
+        self.connected = True
 
     def check(self) -> None:
         committed, setting = self.edge.committed, self.setting

@@ -78,7 +78,7 @@ class PolicyRun(Run):
 
     @property
     def mute(self) -> bool:
-        return not self.connected or self.resuming
+        return not self.connected or self.device.resuming
 
     def act(self) -> None:
         """One turn of the device's loop."""
@@ -130,7 +130,6 @@ class PolicyRun(Run):
         self.edge.yielded = said.on
 
     def take(self, commit: Commit) -> None:
-        self.resuming = False
         self.control.flight.committed(commit, self.now)
         taken = self.control.heard(commit, self.now)
         self.counts["foreseen"] = self.counts.get("foreseen", 0) + taken.foreseen

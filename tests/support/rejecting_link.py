@@ -67,7 +67,8 @@ class RejectingRun(Run):
         device = self.device
         if self.block is not None and device.path and not device._closed and END not in device.path:
             return True  # a block goes out whole
-        return super().told and (device.refused is None or device._asked) and device._closed == device._told_closed
+        told_all = (device.refused is None or device._asked) and device._closed == device._told_closed
+        return device.resuming or (super().told and told_all)
 
     def deliver_up(self) -> None:
         propose, tree = self.up.pop(0)
@@ -85,7 +86,6 @@ class RejectingRun(Run):
             self.count("corrected" if token is not None else "row was not enough")
             if token is not None:
                 self.device.correct(token)
-        self.resuming = False
 
     def merge(self) -> None:
         if self.down[0].whole and self.down[0].accepted:
@@ -128,7 +128,6 @@ class RejectingRun(Run):
         if not self.prefilled:
             self.down.clear()  # it was opened anew
             self.device.reopen()
-            self.resuming = False
 
     def check(self) -> None:
         if self.relaxed:  # who was lost may have decided otherwise what nobody has heard

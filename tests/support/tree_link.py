@@ -16,7 +16,7 @@ class TreeRun(Run):
 
     def _friendly_events(self) -> list[Callable[[], None]]:
         events = super()._friendly_events()
-        if self.connected and not self.resuming and self.device.path and len(self.device.branches) < 4:
+        if self.connected and not self.device.resuming and self.device.path and len(self.device.branches) < 4:
             events.append(self.branch)
         return events
 

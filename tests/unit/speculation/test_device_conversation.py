@@ -115,6 +115,18 @@ def test_after_a_cut_the_whole_path_is_sent_anew_from_what_is_committed() -> Non
     conversation.outgoing()
     conversation.hear(Commit(0, (1,)))
     conversation.reconnect()
+    assert conversation.outgoing() is None
+    assert conversation.resuming
+    conversation.hear(Commit(1, (2,)))
+    assert conversation.outgoing() == Propose(2, 2, (3,))
+
+
+def test_an_edge_that_does_not_know_the_answer_hears_the_path_at_once() -> None:
+    conversation = device(1, 2, 3)
+    conversation.outgoing()
+    conversation.hear(Commit(0, (1,)))
+    conversation.reconnect()
+    conversation.reopen()
     assert conversation.outgoing() == Propose(1, 1, (2, 3))
 
 
@@ -122,6 +134,7 @@ def test_after_a_cut_an_acknowledgement_that_the_resume_carried_is_not_repeated(
     conversation = device()
     conversation.hear(Commit(0, (1,)))
     conversation.reconnect()
+    conversation.hear(Commit(1, ()))
     assert conversation.outgoing() is None
 
 
