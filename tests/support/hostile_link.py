@@ -117,11 +117,7 @@ class Run:
 
     def _friendly_events(self) -> list[Callable[[], None]]:
         device, text = self.device, self.device.committed + self.device.path
-        drafting = (
-            device.wanted(self.setting.in_flight) > 0
-            and END not in device.path
-            and self.connected
-        )
+        drafting = device.wanted(self.setting.in_flight) > 0 and END not in device.path and self.connected
         ended = bool(self.edge.committed) and self.edge.committed[-1] == END
         able = not ended and self.connected and self.step is None
         idle = able and self.setting.pace is Pace.AUTO and self.edge.has_room
@@ -143,7 +139,7 @@ class Run:
     @property
     def told(self) -> bool:
         """Whether the device has nothing to say, or may not yet."""
-        return self.device.resuming or len(self.device.committed) == self.device._told and self.device.untold == 0
+        return self.device.resuming or (len(self.device.committed) == self.device._told and self.device.untold == 0)
 
     def deliver_up(self) -> None:
         propose, tree = self.up.pop(0)
