@@ -1,4 +1,5 @@
-"""What is compared: every preset, and the paper's own system with one of its modules taken out at a time.
+"""What is compared: every preset, the paper's own system with one of its modules taken out at a time, and ours with one
+of its parts changed.
 
 Guarantees: a method is a preset's settings with a few changed, and nothing else. The ablations are those of the paper's
 second table.
@@ -19,11 +20,17 @@ AblationName = Literal[
     "covspec-paper:no-branches",
     "covspec-paper:rows-up",
 ]
-MethodName = PresetName | AblationName
+VariantName = Literal[
+    "covspec:all-tokens",
+    "covspec:no-branches",
+    "covspec:tree",
+]
+MethodName = PresetName | AblationName | VariantName
 
 PRESET_NAMES: tuple[PresetName, ...] = get_args(PresetName)
 ABLATION_NAMES: tuple[AblationName, ...] = get_args(AblationName)
-METHOD_NAMES: tuple[MethodName, ...] = (*PRESET_NAMES, *ABLATION_NAMES)
+VARIANT_NAMES: tuple[VariantName, ...] = get_args(VariantName)
+METHOD_NAMES: tuple[MethodName, ...] = (*PRESET_NAMES, *ABLATION_NAMES, *VARIANT_NAMES)
 
 _PAPER = PRESETS["covspec-paper"]
 _UNGATED = {name: value for name, value in _PAPER.items() if name not in ("gate", "gate_rule")}
@@ -36,7 +43,13 @@ _ABLATIONS: dict[AblationName, Mapping[str, Setting]] = {
     # Not decoupled: each proposal's whole law goes up, and the edge corrects.
     "covspec-paper:rows-up": {**_PAPER, "evidence": "dense"},
 }
+_VARIANTS: dict[VariantName, Mapping[str, Setting]] = {
+    "covspec:all-tokens": {"prune": "none"},
+    "covspec:no-branches": {"branches": False},
+    "covspec:tree": {"tree": 32},
+}
 METHODS: Mapping[MethodName, Mapping[str, Setting]] = {
     **{name: PRESETS[name] for name in PRESET_NAMES},
     **{name: _ABLATIONS[name] for name in ABLATION_NAMES},
+    **{name: _VARIANTS[name] for name in VARIANT_NAMES},
 }

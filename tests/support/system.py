@@ -26,11 +26,13 @@ from shared.speculation.request import Message, Part, Picture, SamplingWish, Tex
 from shared.vlm.port import Vlm
 from shared.vlm.single import extend, prefill
 from shared.vlm.toy import ToyVlm
-from tests.support.heritage import own_decoders
+from shared.vlm.toy_decoder import ToyDecoder
+from tests.support import heritage
 from tests.support.toys import Steps
 
 gc.collect()
 gc.freeze()  # what libraries hold stays out of every later look for what is alive, which takes a tenth of the time so
+heritage.watch(ToyDecoder)
 
 
 def toy_target(**changes: float) -> ToyVlm:
@@ -153,7 +155,7 @@ def alive() -> dict[str, int]:
     return {
         "tasks": len(asyncio.all_tasks()) - 1,
         "threads": sum(thread.name.startswith(("engine", "draft")) for thread in threading.enumerate()),
-        "decoders": own_decoders(),
+        "decoders": heritage.own_decoders(),
     }
 
 

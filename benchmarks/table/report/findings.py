@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from benchmarks.table.cell import Cell, Clock, Exact
 from benchmarks.table.links import LINKS
-from benchmarks.table.methods import METHOD_NAMES, MethodName
+from benchmarks.table.methods import METHOD_NAMES, VARIANT_NAMES, MethodName
 
 FLOOR = 0.97  # no interval of ours may lie wholly below it
 MOST_PAYLOAD = 32 * 1024  # bytes for 1024 tokens, beside the picture
@@ -34,8 +34,9 @@ class Spot:
 
     @property
     def lossless(self) -> list[Cell]:
-        """Those that keep the target's law, the target alone and ours left out."""
-        return [each for each in self.cells.values() if each.exact in _LOSSLESS and each.method not in (_ALONE, OURS)]
+        """Those that keep the target's law, the target alone and all of ours left out."""
+        left_out = (_ALONE, OURS, *VARIANT_NAMES)
+        return [each for each in self.cells.values() if each.exact in _LOSSLESS and each.method not in left_out]
 
 
 class Rank(StrEnum):

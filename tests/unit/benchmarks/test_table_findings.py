@@ -47,8 +47,8 @@ def test_ours_is_ranked_beside_the_fastest_other_lossless_method(ours: float, ot
 def test_who_is_lossy_is_no_rival_and_who_loses_to_the_target_alone_proves_nothing() -> None:
     one = beside(made_up("covspec", 0.99), made_up("u-hlm", 3.0), made_up("device-only", 3.0), made_up("dssd", 0.8))
     assert (one.best.method, one.worth) == ("dssd", False)
-    (spot,) = spots([made_up("covspec"), made_up("u-hlm"), made_up("edge-only")])
-    assert compared(spot) is None
+    (spot,) = spots([made_up("covspec"), made_up("u-hlm"), made_up("edge-only"), made_up("covspec:tree", 3.0)])
+    assert compared(spot) is None  # a variant of ours is no rival either
 
 
 def test_rejection_above_temperature_0_is_a_rival_too() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.table.methods import ABLATION_NAMES, METHOD_NAMES, METHODS, MethodName
+from benchmarks.table.methods import ABLATION_NAMES, METHOD_NAMES, METHODS, VARIANT_NAMES, MethodName
 from benchmarks.table.tally import exactness
 from device_client.config import DeviceConfig
 from device_client.presets import PRESETS
@@ -37,6 +37,12 @@ def test_an_ablation_changes_one_part(method: str, parts: set[str]) -> None:
     full = PRESETS["covspec-paper"]
     (settings,) = (METHODS[name] for name in ABLATION_NAMES if name.endswith(f":{method}"))
     assert {name for name in {*full, *settings} if full.get(name) != settings.get(name)} == parts
+
+
+def test_a_variant_of_ours_changes_one_part_and_owes_the_targets_own_answer() -> None:
+    for name in VARIANT_NAMES:
+        assert len(METHODS[name]) == 1
+        assert exactness(name, 0.7).value == "ids"
 
 
 def test_without_its_gate_the_papers_system_is_the_targets_own() -> None:
