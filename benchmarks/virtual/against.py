@@ -36,10 +36,10 @@ def costs_of(cell: table.Cell, ride: float) -> Costs:
     return Costs(measured.draft_ms / 1e3, curve, link.round_trip_ms / 1e3, rate, ride, link.loss, EMBEDDED_IDS)
 
 
-def replayed(cell: table.Cell, folder: Path, ride: float) -> float:
-    """The ratio to the target alone that the replay gives for this cell."""
+def replayed(cell: table.Cell, folder: Path, most: int, ride: float) -> float:
+    """The ratio to the target alone that the replay gives for this cell. `most`: answers that are recorded."""
     settings = METHODS[cell.method]
-    traces = recordings(folder, cell.answers, 1000, cell.temperature)(Way.of(settings, cell.temperature))
+    traces = recordings(folder, most, 1000, cell.temperature)(Way.of(settings, cell.temperature))[: cell.answers]
     answers = [each for each in played(settings, costs_of(cell, ride), WORD, traces) if each.tokens >= LEAST]
     alone = (cell.costs.step_alone_ms + cell.costs.message_ms) / 1e3
     return median((each.tokens - 1) * alone / each.seconds for each in answers)
@@ -59,10 +59,12 @@ def main(words: Sequence[str]) -> int:
     shown, far = Table(), 0
     for head in ("setting", "link", "T", "method", "wall clock", "replay", "replay / wall"):
         shown.add_column(head)
-    for cell in table.read_cells(asked.cells):
-        if cell.clock is not table.Clock.WALL or not cell.costs.steps_ms or cell.method == "edge-only":
+    found = [cell for cell in table.read_cells(asked.cells) if cell.clock is table.Clock.WALL and cell.costs.steps_ms]
+    most = max((cell.answers for cell in found), default=0)
+    for cell in found:
+        if cell.method == "edge-only":
             continue
-        told = replayed(cell, asked.traces, asked.ride)
+        told = replayed(cell, asked.traces, most, asked.ride)
         off = told / cell.ratio.middle
         far += abs(off - 1) > NEAR
         place = (cell.setting, cell.link.name, f"{cell.temperature:g}", cell.method)

@@ -27,7 +27,7 @@ from benchmarks.speed.pairs import of_pairs
 from benchmarks.table import cell as table
 from benchmarks.table.links import LINKS
 from benchmarks.table.made import Made, append_made
-from benchmarks.table.methods import METHODS, PRESET_NAMES, MethodName
+from benchmarks.table.methods import METHOD_NAMES, METHODS, PRESET_NAMES, MethodName
 from benchmarks.table.tally import LEAST, SAME, exactness
 from benchmarks.virtual.cells import Cell, control
 from benchmarks.virtual.device import PAPER_IDS, Costs, Replayed, VirtualDevice
@@ -76,7 +76,8 @@ def played(settings: Mapping[str, Setting], costs: Costs, word: float, traces: S
         branching=branches and not lockstep and judging.plain,
     )
     window, pace = int(settings.get("window", 16)), Pace(str(settings.get("pace", "eager")))
-    manner = Manner(window, pace=pace, message=word, bonus=bool(settings.get("bonus", True)))
+    bonus, nodes = bool(settings.get("bonus", True)), int(settings.get("tree", 0))
+    manner = Manner(window, pace=pace, message=word, bonus=bonus, nodes=nodes)
     calibration = Calibration()
     return [
         VirtualDevice(each, costs, control(strategy, manner, calibration), manner, judging).run() for each in traces
@@ -184,7 +185,7 @@ def recordings(folder: Path, count: int, first: int, temperature: float) -> Call
 def main(words: Sequence[str]) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.virtual presets", description=__doc__)
-    parser.add_argument("--methods", nargs="+", choices=PRESET_NAMES, default=list(PRESET_NAMES))
+    parser.add_argument("--methods", nargs="+", choices=METHOD_NAMES, default=list(PRESET_NAMES))
     parser.add_argument("--links", nargs="+", choices=list(LINKS), default=list(LINKS))
     parser.add_argument("--temperatures", nargs="+", type=float, default=[0.0, 0.7])
     parser.add_argument("--answers", type=int, default=24)

@@ -74,6 +74,8 @@ def test_a_machine_that_was_busy_is_said_to_have_been(tmp_path: Path) -> None:
     file = tmp_path / "results" / "cells-wall.jsonl"
     for load in ("0.31", "6.25"):
         append_made(file, replace(MADE, machine=f"Linux x86_64, load {load} at the start"))
+    replayed = replace(MADE, machine="Linux x86_64, load 9.9 at the start", ends="on a virtual clock")
+    append_made(file, replayed)
     append_cells(file, cells())
     assert main(["report", "--into", str(tmp_path)]) == 0
     assert "its load was 0.31 to 6.25 when the runs began" in (tmp_path / "results.md").read_text()
