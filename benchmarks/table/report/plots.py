@@ -17,7 +17,7 @@ from benchmarks.table.report.acceptance import Kept
 from benchmarks.table.report.findings import Spot, front, spots
 
 MISSING = "no plots: matplotlib is not installed, pip install 'covspec[bench]' brings it"
-_COLOURS = dict(zip(PRESET_NAMES, range(len(PRESET_NAMES)), strict=True))
+_COLOURS: dict[MethodName, int] = dict(zip(PRESET_NAMES, range(len(PRESET_NAMES)), strict=True))
 _LEAST_BYTES = 10.0  # for what sends nothing, on a logarithmic axis
 
 
@@ -84,9 +84,11 @@ def _speed(found: Sequence[Spot], panels: Sequence[Any]) -> None:
 
 
 def _front(places: Sequence[Spot], panels: Sequence[Any]) -> None:
+    """Of the presets; ablations and variants stand in the tables alone."""
     for panel, spot in zip(panels, places, strict=False):
-        best = {cell.method for cell in front(spot)}
-        judged = [cell for cell in spot.cells.values() if cell.accuracy is not None]
+        presets = Spot({method: cell for method, cell in spot.cells.items() if method in PRESET_NAMES})
+        best = {cell.method for cell in front(presets)}
+        judged = [cell for cell in presets.cells.values() if cell.accuracy is not None]
         sizes = [20 + 180 * (cell.accuracy or 0.0) ** 4 for cell in judged]
         for cell, size in zip(judged, sizes, strict=True):
             at = max(_LEAST_BYTES, cell.payload / 1024), cell.ratio.middle
@@ -112,4 +114,4 @@ def _acceptance(kept: Sequence[Kept], panels: Sequence[Any]) -> None:
 
 
 def _colour(method: MethodName) -> str:
-    return f"C{_COLOURS[method]}" if method in _COLOURS else "grey"
+    return f"C{_COLOURS[method]}"
