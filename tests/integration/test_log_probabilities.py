@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -37,7 +38,9 @@ def of_the_target(question: Question, ids: Sequence[int]) -> list[float]:
 @pytest.mark.parametrize("wishes", [{}, {"temperature": 1.5, "seed": 3, "top_k": 5, "frequency_penalty": 1.0}])
 async def test_each_token_has_the_targets_own(wishes: dict[str, float]) -> None:
     question = sure(ignore_eos=True, max_tokens=60, **wishes)
-    async with edge() as server, device(f"127.0.0.1:{server.port}", toy_draft(), pace="thrifty") as client:
+    slow = partial(toy_target, step_seconds=0.003)  # so that proposals are worth a look
+    options = {"pace": "thrifty", "policy": "fixed"}  # a device that weighs times may be quiet
+    async with edge(slow) as server, device(f"127.0.0.1:{server.port}", toy_draft(), **options) as client:
         result = await exact(client, question)
     assert result.figures.accepted_per_step
     assert result.log_probabilities == pytest.approx(of_the_target(question, result.ids), abs=1e-5)
