@@ -211,7 +211,7 @@ class Answer:
         position = len(conversation.committed)
         token = corrected(row, conversation.refused, opened.sampling.seed, position)
         if token is not None:
-            self._control.correct(token)
+            self._session.recorder.taken(self._control.correct(token))
             self._session.recorder.redrawn += 1
         if token is None or self._ahead.over:
             self._session.propose(conversation)

@@ -35,9 +35,10 @@ from device_client.trace.trace import Trace
 from device_client.trace.trace_file import Traces
 from shared.errors import InvalidValue, Unavailable, Unsupported
 from shared.shares import Share
-from shared.speculation.device import REST, DeviceConversation
+from shared.speculation.device import DeviceConversation
 from shared.speculation.messages import Evidence, Judging, Pace, Rule
 from shared.speculation.prints import fit
+from shared.speculation.reach import REST
 from shared.vlm.port import Vlm
 from shared.vlm.threads import pin_thread, resolve_threads
 from shared.wire.handshake import DeviceProfile, Open, ServerInfo
@@ -172,7 +173,7 @@ class Client:
             DeviceConversation(config.window, (), rest, drawing.judging, config.tree),
             strategy.begin(config.window),
             strategy.handing(pace),
-            strategy.branching and drawing.judging.plain,
+            strategy.branching,
             self._calibration,
             recorder.flight,
             closes=config.lockstep and config.bonus and drawing.judging.rule is Rule.REJECTION,

@@ -71,9 +71,11 @@ class DeviceConfig:
     prefer: Preference = "speed"
     """What is dear to policy marginal beside time: battery, data, or the target's tokens (cost)."""
     lockstep: bool = False
-    """Draft, send, and wait for the edge's word each time, as stop-and-wait systems do."""
+    """Draft, send, and wait for the edge's word each time, as stop-and-wait systems do. Branches may be drafted
+    meanwhile."""
     branches: bool = True
-    """Draft from likely corrections too, where that is worth the time; --no-branches drafts the path alone."""
+    """Draft from likely corrections too, and from likely tokens behind a block, where that is worth the time;
+    --no-branches drafts the path alone."""
     most_branches: int = 4
     """So many at a time."""
     tree: int = 0

@@ -22,10 +22,11 @@ PresetName = Literal[
 
 Setting = bool | int | float | str
 
-# Rounds, and a draft that reads every visual token.
+# Rounds in which the device rests while the edge works, and a draft that reads every visual token.
 _ROUNDS: Mapping[str, Setting] = {
     "pace": "thrifty",
     "lockstep": True,
+    "branches": False,
     "policy": "fixed",
     "window": 4,
     "prune": "none",

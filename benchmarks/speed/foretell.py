@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from benchmarks.virtual.clock import Clock
 from benchmarks.virtual.edge import Manner, StepCurve, VirtualEdge
 from device_client.flight import Flight
-from shared.speculation.device import REST, DeviceConversation
+from shared.speculation.device import DeviceConversation
 from shared.speculation.messages import Commit
+from shared.speculation.reach import REST
 
 RIGHT, WRONG = 0, 1  # ids: all that matters of a token is whether it is the target's
 

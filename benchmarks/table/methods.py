@@ -2,7 +2,7 @@
 of its parts changed.
 
 Guarantees: a method is a preset's settings with a few changed, and nothing else. The ablations are those of the paper's
-second table, but for the one without branches: our reading of the paper's system has none (docs/rules.md).
+second table.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ AblationName = Literal[
     "covspec-paper:random-tokens",
     "covspec-paper:no-gate",
     "covspec-paper:fixed-window",
+    "covspec-paper:no-branches",
     "covspec-paper:rows-up",
 ]
 VariantName = Literal[
@@ -38,6 +39,7 @@ _ABLATIONS: dict[AblationName, Mapping[str, Setting]] = {
     "covspec-paper:random-tokens": {**_PAPER, "prune": "random"},
     "covspec-paper:no-gate": _UNGATED,
     "covspec-paper:fixed-window": {**_PAPER, "policy": "fixed", "window": 4},
+    "covspec-paper:no-branches": {**_PAPER, "branches": False},
     # Not decoupled: each proposal's whole law goes up, and the edge corrects.
     "covspec-paper:rows-up": {**_PAPER, "evidence": "dense"},
 }

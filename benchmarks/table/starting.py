@@ -24,7 +24,8 @@ SHADOWED = "edge-only, the device drafts to itself"
 def runs_ahead(method: MethodName) -> bool:
     """Whether its device drafts while the edge steps; the others take turns, or draft nothing."""
     settings = METHODS[method]
-    return method != ALONE and not settings.get("lockstep") and not settings.get("alone")
+    rests = settings.get("lockstep") and not settings.get("branches", True)
+    return method != ALONE and not rests and not settings.get("alone")
 
 
 def beside(method: MethodName) -> str:

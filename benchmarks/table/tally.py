@@ -17,7 +17,7 @@ from benchmarks.table.cell import Cell, Clock, Costs, Exact, LinkShape, Sent
 from benchmarks.table.measure import Block, Heard
 from benchmarks.table.methods import METHODS, MethodName
 from benchmarks.table.score import score
-from benchmarks.table.starting import ALONE, beside, runs_ahead
+from benchmarks.table.starting import ALONE, beside
 
 LEAST = 12  # tokens of an answer whose speed counts
 SAME = Estimate(1.0, 1.0, 1.0)  # the target alone beside itself
@@ -95,7 +95,7 @@ def _of_the_edge(method: MethodName, answers: Sequence[Heard], tokens: int) -> d
         "passes_per_token": steps / tokens,
         "target_tokens_per_token": sum(size for answer in answers for size, _ in answer.steps) / tokens,
         "corrections": round(_total(answers, "corrections")) if drafting else None,
-        "foreseen": round(_total(answers, "foreseen")) if drafting and runs_ahead(method) else None,
+        "foreseen": round(_total(answers, "foreseen")) if drafting and METHODS[method].get("branches", True) else None,
     }
 
 

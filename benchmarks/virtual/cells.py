@@ -13,8 +13,9 @@ from device_client.draft.control import Control
 from device_client.draft.names import PolicyName
 from device_client.draft.stopping import Fixed
 from device_client.draft.strategy import Strategy
-from shared.speculation.device import REST, DeviceConversation
+from shared.speculation.device import DeviceConversation
 from shared.speculation.messages import Pace
+from shared.speculation.reach import REST
 
 POLICIES: tuple[PolicyName, ...] = ("marginal", "fixed", "confidence", "adaedl", "sage", "average")
 WINDOWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)

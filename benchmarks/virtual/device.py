@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.virtual.clock import Clock
@@ -12,7 +12,7 @@ from benchmarks.virtual.traces import Trace
 from benchmarks.virtual.wire import Wire
 from device_client.draft.control import Control, Forward
 from device_client.draft.policy import Handing, Move
-from shared.speculation.device import Mark
+from shared.speculation.marks import Mark
 from shared.speculation.messages import COUPLED, Claim, Commit, Judging, Propose, Yield
 
 PAPER_IDS = 151_674  # of the paper's vocabulary
@@ -115,6 +115,8 @@ class VirtualDevice:
         move = control.move(self._limit(), now)
         while move is Move.SEND:
             control.said(now)
+            if control.closes:
+                control.conversation.close()
             self._say_up()
             move = control.move(self._limit(), now)
         quiet = move is Move.QUIET and control.handing is not Handing.STREAM
@@ -130,10 +132,12 @@ class VirtualDevice:
 
     def _drafted(self, forward: Forward, begin: float) -> None:
         self._busy = False
-        choices = [self._trace.choice(text) for text in forward.texts]
-        mark = Mark(Claim(given=self._trace.lets_through(forward.path))) if self._trace.given else None
-        self._control.drafted(forward, choices, begin, self._clock.now, mark)
+        drawn = [(self._trace.choice(text), self._mark(text)) for text in forward.texts]
+        self._control.drafted(forward, drawn, begin, self._clock.now)
         self._move()
+
+    def _mark(self, text: Sequence[int]) -> Mark | None:
+        return Mark(Claim(given=self._trace.lets_through(text))) if self._trace.given else None
 
     def _limit(self) -> int:
         conversation = self._control.conversation
@@ -148,7 +152,7 @@ class VirtualDevice:
 
     def _hear_later(self, propose: Propose) -> None:
         size = self._wire.propose(len(propose.ids), len(propose.ids) - propose.given.bit_count())
-        plain = replace(propose, given=0)  # the trace knows already what becomes of what is given
+        plain = replace(propose, given=0, closed=False)  # the trace knows what becomes of what is given or ends a block
         self._carry(0, size, lambda: self._edge.hear(plain))
 
     def _say_down(self, commit: Commit) -> None:

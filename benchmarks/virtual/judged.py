@@ -22,9 +22,9 @@ from device_client.presets import Setting
 from device_client.prune.wish import parse_budget, parse_choice
 from device_client.reduce import Reducer
 from shared.speculation.coupled import Choice, Chooser
-from shared.speculation.device import Mark
 from shared.speculation.ending import Ending
 from shared.speculation.laws import TargetLaw
+from shared.speculation.marks import Mark
 from shared.speculation.messages import Evidence, Judging, Rule
 from shared.speculation.noise import Domain, word
 from shared.speculation.prints import CommonIds

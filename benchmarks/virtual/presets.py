@@ -67,21 +67,22 @@ def paper_costs(link: table.LinkShape) -> Costs:
 
 def played(settings: Mapping[str, Setting], costs: Costs, word: float, traces: Sequence[Trace]) -> list[Replayed]:
     """All answers one after the other, by a preset. `word`: seconds that one costs the edge."""
-    branches, lockstep = bool(settings.get("branches", True)), bool(settings.get("lockstep", False))
     rule, evidence = Rule(str(settings.get("rule", "coupled"))), Evidence(str(settings.get("evidence", "scalar")))
     judging = Judging(rule, evidence, lossy="gate" in settings)
     strategy = Strategy(
         settings.get("policy", "marginal"),  # type: ignore[arg-type]
-        lockstep=lockstep,
-        branching=branches and not lockstep and judging.plain,
+        lockstep=bool(settings.get("lockstep", False)),
+        branching=bool(settings.get("branches", True)),
     )
     window, pace = int(settings.get("window", 16)), Pace(str(settings.get("pace", "eager")))
     bonus, nodes = bool(settings.get("bonus", True)), int(settings.get("tree", 0))
     manner = Manner(window, pace=pace, message=word, bonus=bonus, nodes=nodes)
-    calibration = Calibration()
-    return [
-        VirtualDevice(each, costs, control(strategy, manner, calibration), manner, judging).run() for each in traces
-    ]
+    closes = strategy.lockstep and bonus and rule is Rule.REJECTION
+    calibration, answers = Calibration(), list[Replayed]()
+    for each in traces:
+        driven = replace(control(strategy, manner, calibration), closes=closes)
+        answers.append(VirtualDevice(each, costs, driven, manner, judging).run())
+    return answers
 
 
 def cell(method: MethodName, place: Place) -> table.Cell:
@@ -117,7 +118,7 @@ def cell(method: MethodName, place: Place) -> table.Cell:
         differing=same.count(False),
         unverified=sum(each.unverified for each in answers) / tokens if owed is table.Exact.LOSSY else None,
         corrections=corrections,
-        foreseen=None if settings.get("lockstep") else sum(each.foreseen for each in answers),
+        foreseen=sum(each.foreseen for each in answers) if settings.get("branches", True) else None,
         draft_agreement=sum(each.agreement * len(each.ids) for each in traces) / tokens,
     )
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import TypeVar
 
@@ -169,15 +170,11 @@ class Ahead:
 
     async def _draft(self, drafter: Drafter) -> None:
         forward, begin = self._control.forward(), monotonic()
-        mark, drawing = None, self._model.drawing
-        if drawing.judging.plain:
-            choices = await self._forward(drafter.weigh_all, forward.texts, forward.path)
-        else:  # without branches: what is not on the path is judged by nobody
-            choice, mark = await self._forward(drafter.draw, forward.path, drawing)
-            choices = [choice]
+        job = partial(drafter.draw_all, behind=forward.behind)
+        drawn = await self._forward(job, forward.texts, forward.path, self._model.drawing)
         now = monotonic()
-        self._session.recorder.drafted(begin, now, len(choices))
-        self._session.recorder.dropped(self._control.drafted(forward, choices, begin, now, mark))
+        self._session.recorder.drafted(begin, now, len(drawn))
+        self._session.recorder.dropped(self._control.drafted(forward, drawn, begin, now))
 
     async def _word(self) -> None:
         self._changed.clear()

@@ -18,7 +18,7 @@ from device_client.draft.drawing import Drawing
 from device_client.reduce import Asked, Reducer
 from shared.speculation.attended import Attended
 from shared.speculation.coupled import Choice, Chooser
-from shared.speculation.device import Mark
+from shared.speculation.marks import Mark
 from shared.speculation.messages import agreement
 from shared.speculation.prints import CommonIds
 from shared.speculation.request import Message, SamplingParameters, in_places
@@ -120,12 +120,24 @@ class Drafter:
 
     def weigh_all(self, texts: Sequence[Sequence[int]], path: Sequence[int]) -> list[Choice]:
         """The same after each of `texts`, in one forward. What is held of `path` stays held."""
-        rows = self._rows_after(texts, path)
-        return [self._follows.weigh(row, text) for row, text in zip(rows, texts, strict=True)]
+        return [choice for choice, _ in self.draw_all(texts, path, Drawing())]
 
     def draw(self, text: Sequence[int], drawing: Drawing) -> tuple[Choice, Mark | None]:
         """The token that is proposed after output tokens `text`, and what is kept of it beside the id."""
-        return drawing.draw(self._follows, self._rows_after([text], text)[0], text)
+        return self.draw_all([text], text, drawing)[0]
+
+    def draw_all(
+        self, texts: Sequence[Sequence[int]], path: Sequence[int], drawing: Drawing, *, behind: bool = False
+    ) -> list[tuple[Choice, Mark | None]]:
+        """The same after each of `texts`, in one forward. What is held of `path` stays held.
+
+        `behind`: after the path it is asked what the target would say by itself, and nothing is proposed there.
+        """
+        rows, plain = self._rows_after(texts, path), Drawing()
+        return [
+            (plain if behind and text == path else drawing).draw(self._follows, row, text)
+            for row, text in zip(rows, texts, strict=True)
+        ]
 
     def law(self, text: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The ids that may come after output tokens `text`, and how likely each does."""

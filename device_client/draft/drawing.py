@@ -15,9 +15,12 @@ from torch import Tensor
 
 from device_client.draft.gate import Gate
 from shared.speculation.coupled import MOST_GAP, Choice, Chooser
-from shared.speculation.device import Mark
-from shared.speculation.laws import SPARSE_GRAIN, SPARSE_IDS, DraftLaw, point, quantised
+from shared.speculation.laws import SPARSE_GRAIN, SPARSE_IDS, Chances, DraftLaw, Ids, point, quantised
+from shared.speculation.marks import Mark
 from shared.speculation.messages import COUPLED, Claim, Evidence, Judging, Rule, SparseLaw
+from shared.speculation.noise import Domain, gumbel
+
+LIKELY = 32  # of a draft's ids may be a correction
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,11 @@ class Drawing:
             case Evidence.SCALAR | Evidence.DENSE:
                 law = quantised(ids, chances)
         token = law.draw(chooser.seed, len(text))
-        return _choice(law, token), Mark(self._claim(law, token, len(row)), law)
+        if chooser.temperature == 0:
+            choice = chooser.weigh(row, text)  # the law is a point, and does not say how sure the draft is
+        else:
+            choice = _choice(law, token, likely_correction(ids, chances, token, chooser.seed, len(text)))
+        return choice, Mark(self._claim(law, token, len(row)), law)
 
     def _claim(self, law: DraftLaw, token: int, rows: int) -> Claim:
         match self.judging.evidence:
@@ -64,12 +71,25 @@ class Drawing:
                 return Claim(law=law.row(rows))
 
 
-def _choice(law: DraftLaw, token: int) -> Choice:
+def likely_correction(ids: Ids, chances: Chances, token: int, seed: int, position: int) -> int | None:
+    """What most likely takes the place of `token`, should it fall at output position `position`; None: no other can.
+
+    ids: [n], ascending, and chances: [n], the draft's law. What is left of the target's law is not known here, so the
+    draft's stands in; of its likeliest others that one wins which the noise of a correction prefers.
+    """
+    others = np.flatnonzero(ids != token)
+    if len(others) > LIKELY:
+        others = np.sort(others[np.argpartition(-chances[others], LIKELY)[:LIKELY]])
+    if not len(others):
+        return None
+    scores = np.log(chances[others]) + gumbel(seed, position, ids[others], domain=Domain.RESIDUAL)
+    return int(ids[others[scores.argmax()]])
+
+
+def _choice(law: DraftLaw, token: int, runner_up: int | None) -> Choice:
     """How sure the draft is of `token`, drawn from `law`: there is no noise in the gap, for the draw is no argmax."""
     chances = law.counts / law.grain
     own = law.probability(token)
-    others = np.where(law.ids == token, 0.0, chances)
-    best = float(others.max())
-    runner_up = int(law.ids[others.argmax()]) if best > 0 else None
+    best = float(np.where(law.ids == token, 0.0, chances).max())
     gap = min(MOST_GAP, max(0.0, math.log(own / best))) if best > 0 else MOST_GAP
     return Choice(token, runner_up, gap, float(-(chances @ np.log(chances))), own)

@@ -48,7 +48,7 @@ class Handing(enum.Enum):
     """When tokens go out: as they come; held until the policy hands them over; or held, and none drafted meanwhile.
 
     An eager edge steps anyway, so the first word counts; a thrifty one steps over what it has, so the last one does.
-    LOCKSTEP is stop-and-wait: draft, send, wait for the commit.
+    LOCKSTEP is stop-and-wait: draft, send, wait for the commit; of branches alone some are drafted meanwhile.
     """
 
     STREAM = "stream"
@@ -136,8 +136,11 @@ def in_the_way(view: View, chance: float) -> bool:
     """
     if view.times.known is None:
         return False
-    draft, beat, _ = view.times.known
-    due = view.heard_at + beat - view.now
+    draft, beat, round_trip = view.times.known
+    since = view.heard_at
+    if view.handing is Handing.LOCKSTEP and view.times.step is not None:  # it began with what was said
+        since, beat = view.said_at, view.times.step + round_trip
+    due = since + beat - view.now
     if due <= 0:
         due = _OVERDUE * beat
     return due < draft and chance * due < (1 - chance) * (draft - due)

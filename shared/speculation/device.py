@@ -9,45 +9,18 @@ beyond it. It does not know models, threads or the wire.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from shared.errors import OutOfStep
 from shared.speculation.branches import Branch, followed, held, moved_up
 from shared.speculation.claims import marked
 from shared.speculation.laws import DraftLaw
-from shared.speculation.messages import COUPLED, Claim, Commit, Judging, Propose, Rule, agreement
+from shared.speculation.marks import CORRECTION, Mark
+from shared.speculation.messages import COUPLED, Commit, Judging, Propose, Rule, agreement
+from shared.speculation.reach import reach
 from shared.speculation.told import Told
 from shared.speculation.tree import Tree
 
-
-def reach(window: int, admitted: int | None, in_flight: int | None) -> int:
-    """How long a path is worth drafting, from 1 to `window`.
-
-    When the path arrives, the edge has committed `in_flight` tokens of it and a step runs, which may commit `admitted`
-    more and its own; the step after that looks at `admitted`, at one at least, so that a look at one finds one. Without
-    a limit (admitted is None), or before anything was measured (in_flight is None), the window, unless none is looked
-    at.
-    """
-    if admitted is None or (in_flight is None and admitted > 0):
-        return window
-    return min(window, (in_flight or 0) + (admitted + 1) + max(1, admitted))
-
-
-REST = 16  # steps: what is heard costs the edge about a hundredth of a short step, and of these none
-
-
 MOST_ROW_BYTES = 2**21  # of a message
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Mark:
-    """What is kept of an id on the path: what goes up with it, and the law it was drawn from, to correct it by."""
-
-    claim: Claim
-    law: DraftLaw | None = None
-
-
-_CORRECTION = Mark(Claim(given=True, corrects=True))
 
 
 class DeviceConversation:
@@ -145,44 +118,62 @@ class DeviceConversation:
             branch, behind = self.foreseen(commit.ids), count - agreeing - 1
             dropped = self._drop() - agreeing
             if branch is not None:
-                self.path = branch.ids[behind:]
+                self.path, self._marks = branch.ids[behind:], branch.marks[behind:]
                 dropped -= len(branch.ids)
                 self._sent = len(self.told.left(self.committed).path(self.path))
             return dropped
         self.path = self.path[count:]
-        branched = held(self.branches)
-        self.branches = moved_up(self.branches, count)
-        branched -= held(self.branches)
         self._marks = self._marks[count:]
         self._sent = max(0, self._sent - count)
         self._closed = self._closed and bool(self.path)
+        branched = held(self.branches)
+        self.branches = moved_up(self.branches, count, self._places)
+        branched -= held(self.branches)
         return branched + (0 if commit.residual is None else self._refuse())
 
     def foreseen(self, ids: Sequence[int]) -> Branch | None:
         """The branch whose rest will be the path when `ids` are committed; None if the text goes no branch's way."""
-        return None if self._marks else followed(self.branches, self.path, ids)
+        return followed(self.branches, self.path, ids)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the path is a block: nothing is drafted on it, and a token of the target's own comes behind it."""
+        return self._closed
+
+    @property
+    def _places(self) -> int:
+        """Where the text may leave the path: at each of its ids, and behind a closed block."""
+        return len(self.path) + self._closed
 
     def branch(self, at: int, other: int) -> Branch:
-        """A branch that strays at this place of the path by this token; the same one if it is there already."""
-        if not 0 <= at < len(self.path) or self.path[at] == other:
-            raise ValueError(f"{other} at {at} does not stray from a path of {len(self.path)} tokens")
+        """A branch that leaves the path at this place by this token; the same one if it is there already."""
+        if not 0 <= at < self._places or self.path[at : at + 1] == [other]:
+            raise ValueError(f"{other} at {at} does not leave a path of {len(self.path)} tokens")
         for branch in self.branches:
             if (branch.at, branch.other) == (at, other):
                 return branch
         self.branches.append(Branch(at, other))
         return self.branches[-1]
 
+    def deepest(self, at: int) -> int:
+        """How many ids a branch that leaves the path there may hold. What is told with the path counts with it."""
+        return self.window - 1 - (at if self.told.nodes else 0)
+
     def text_of(self, branch: Branch) -> list[int]:
         """All output tokens of a branch, the committed ones included."""
         return [*self.committed, *self.path[: branch.at], branch.other, *branch.ids]
 
-    def grow(self, text: Sequence[int], token: int) -> Branch | None:
-        """Put `token` at the end of the branch whose text is `text`. None if there is none, or if it is full."""
+    def grow(self, text: Sequence[int], token: int, mark: Mark | None = None) -> Branch | None:
+        """Put `token` at the end of the branch whose text is `text`. None if there is none, or if it is full.
+
+        `mark`: as `draft` has it.
+        """
         for branch in self.branches:
             if len(self.committed) + branch.length == len(text) and self.text_of(branch) == text:
-                if branch.length >= self.window:
+                if len(branch.ids) >= self.deepest(branch.at):
                     return None
                 branch.ids.append(token)
+                branch.marks += [] if mark is None else [mark]
                 return branch
         return None
 
@@ -194,14 +185,22 @@ class DeviceConversation:
     @property
     def corrects(self) -> bool:
         """Whether the path begins with a correction."""
-        return bool(self._marks) and self._marks[0] is _CORRECTION
+        return bool(self._marks) and self._marks[0] is CORRECTION
 
-    def correct(self, token: int) -> None:
-        """What takes the place of the proposal that was refused: the path begins with it."""
+    def correct(self, token: int) -> Branch | None:
+        """What takes the place of the proposal that was refused: the path begins with it.
+
+        It goes on with what was drafted on a branch by this token, if there is one: that branch.
+        """
         if self.refused is None:
             raise ValueError("nothing was refused")
-        self.refused, self._asked = None, False
-        self.path, self._marks = [token], [_CORRECTION]
+        branch = next((each for each in self.branches if each.other == token and each.ids), None)
+        self.refused, self._asked, self.branches = None, False, []
+        self.path, self._marks = [token], [CORRECTION]
+        if branch is not None:
+            self.path += branch.ids
+            self._marks += branch.marks
+        return branch
 
     def close(self) -> None:
         """Draft nothing behind the path until it is judged, and have the edge add a token of the target's own."""
@@ -285,10 +284,16 @@ class DeviceConversation:
         return dropped
 
     def _refuse(self) -> int:
-        """The first of the path was rejected; how many ids are thrown away. A correction that was drawn stands."""
+        """The first of the path was rejected; how many ids are thrown away. A correction that was drawn stands.
+
+        Branches that leave the path there wait for the correction.
+        """
         if self.refused is not None or self.corrects:
             return 0
         if not self._marks or self._marks[0].law is None:
             raise OutOfStep("commit.residual is set: no proposal of this device was drawn there")
         self.refused = self._marks[0].law
-        return self._drop()
+        waiting = [branch for branch in self.branches if branch.at == 0]
+        dropped = self._drop()
+        self.branches = waiting
+        return dropped - held(waiting)

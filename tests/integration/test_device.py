@@ -13,9 +13,9 @@ import pytest
 from device_client.client import Client
 from edge_server.engine.events import Observer, Step
 from edge_server.engine.plan import Look
-from shared.speculation.device import REST
 from shared.speculation.edge import EdgeConversation, Rules
 from shared.speculation.messages import Commit, Finished, FinishReason, Propose
+from shared.speculation.reach import REST
 from shared.vlm.port import Vlm
 from shared.vlm.toy import ToyVlm
 from shared.wire.codec import FromDevice

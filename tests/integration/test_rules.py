@@ -36,12 +36,23 @@ async def test_without_noise_the_text_is_the_target_s_own(evidence: str) -> None
 async def test_a_seed_gives_one_text_whatever_the_window_and_the_rounds(evidence: str) -> None:
     texts = set()
     async with edge() as server:
-        for manner in ({"window": 3}, {"window": 16}, {"window": 5, "lockstep": True, "bonus": False}):
+        rounds = {"window": 5, "lockstep": True, "bonus": False}
+        for manner in ({"window": 3}, {"window": 16}, rounds, {**rounds, "branches": False}):
             config = {**REJECTION, "evidence": evidence, **manner}
             async with device(at(server), toy_draft(), **config) as it:
                 texts.add((await whole(await it.ask(asked(temperature=1.0, **LONG)))).ids)
     assert len(texts) == 1
     assert len(texts.pop()) == 60
+
+
+@pytest.mark.parametrize("evidence", [evidence.value for evidence in Evidence])
+async def test_what_a_branch_foresaw_in_rounds_is_proposed_and_the_text_stays_the_target_s(evidence: str) -> None:
+    question, config = asked(max_tokens=200, ignore_eos=True), {**REJECTION, "evidence": evidence, "window": 3}
+    async with edge() as server, device(at(server), toy_draft(0.8), lockstep=True, **config) as it:
+        result = await whole(await it.ask(question))
+    assert result.ids == alone(toy_target(), question)
+    assert 0 < result.figures.foreseen <= result.figures.corrections
+    await nothing_alive()
 
 
 async def test_the_device_corrects_what_the_edge_rejects_and_no_row_of_the_draft_goes_up() -> None:

@@ -45,9 +45,13 @@ def test_no_interleaving_changes_the_text_of_a_seed_or_stops_it(kind: type[Rejec
     for setting in settings(list(Evidence).index(evidence) * RUNS):
         rng = random.Random(setting.seed)
         language = Language(setting.seed, ids=8, likeness=rng.choice([0.0, 0.5, 0.9, 1.0]), length=20)
-        run = kind(setting, language=language, evidence=evidence, part=rng.choice([2, 64]), answer_seed=setting.seed)
+        part, branching = rng.choice([2, 64]), rng.random() < 0.5
+        run = kind(
+            setting, language=language, evidence=evidence, part=part, answer_seed=setting.seed, branching=branching
+        )
         run.finish()
         counts.update(run.counts)
+    assert counts["foreseen"] > 0
     assert {"cut", "resume", "end_step", "end_draft"} <= counts.keys()
     assert ({"corrected", "row was not enough"} <= counts.keys()) == (evidence is Evidence.SCALAR)
     assert "lose" in counts
@@ -55,14 +59,18 @@ def test_no_interleaving_changes_the_text_of_a_seed_or_stops_it(kind: type[Rejec
 
 @pytest.mark.parametrize("evidence", list(Evidence))
 def test_a_closed_block_brings_a_token_of_the_target_s_own_at_the_same_places(evidence: Evidence) -> None:
+    counts: Counter[str] = Counter()
     for setting in settings(9000)[:40]:
         language = Language(setting.seed, ids=8, likeness=0.9, length=20)
         texts = set()
-        for salt in range(3):  # three links, one text
-            again = replace(setting, seed=setting.seed + 1000 * salt, max_ahead=64, window=4)
-            run = Unlosing(again, language=language, evidence=evidence, block=3, answer_seed=5)
+        for salt in range(4):  # four links, one text, with branches or without
+            again = replace(setting, seed=setting.seed + 1000 * salt, max_ahead=64, window=8)
+            run = Unlosing(again, language=language, evidence=evidence, block=3, answer_seed=5, branching=salt % 2 > 0)
             run.relaxed = True
             run.finish()
             texts.add(tuple(run.device.committed))
+            counts.update(run.counts)
         assert len(texts) == 1
         assert texts.pop()[-1] == END
+    assert counts["foreseen"] > 0
+    assert counts["foreseen behind a block"] > 0

@@ -12,6 +12,7 @@ from device_client.draft.control import Control, Forward
 from device_client.draft.policy import Handing, Lesson, Move, Policy, View
 from shared.speculation.coupled import Choice
 from shared.speculation.device import DeviceConversation
+from shared.speculation.marks import Mark
 from shared.speculation.messages import Commit, Pace, Timings, Yield
 from tests.support.hostile_link import END, Run, hashed
 
@@ -62,7 +63,7 @@ class PolicyRun(Run):
         assert [choice.token for choice in self.control._choices] == self.device.path
         for limb in self.control._limbs:
             assert [choice.token for choice in limb.choices] == limb.branch.ids
-            assert limb.branch.at + 1 + len(limb.branch.ids) <= self.setting.window
+            assert len(limb.branch.ids) <= self.device.deepest(limb.branch.at)
         assert [limb.branch for limb in self.control._limbs] == self.device.branches
 
     def _friendly_events(self) -> list[Callable[[], None]]:
@@ -110,14 +111,14 @@ class PolicyRun(Run):
 
     def end_forward(self) -> None:
         assert self.running is not None
-        choices = []
+        drawn: list[tuple[Choice, Mark | None]] = []
         for text in self.running.texts:
             sure = hashed(("sure", self.setting.seed), text, 100) / 10
             token, target = self.setting.draft(text), self.setting.target(text)
             foresees = target != token and hashed(("second", self.setting.seed), text, 2) == 0
             second = target if foresees else 1 + token % 7
-            choices.append(Choice(token, second, sure, 1 / (1 + sure), sure / 10))
-        self.control.drafted(self.running, choices, self.begun, self.now)
+            drawn.append((Choice(token, second, sure, 1 / (1 + sure), sure / 10), None))
+        self.control.drafted(self.running, drawn, self.begun, self.now)
         self.running = None
 
     def deliver_up(self) -> None:

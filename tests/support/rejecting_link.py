@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from shared.speculation.device import Mark
 from shared.speculation.edge import EdgeConversation, Rules
-from shared.speculation.laws import TargetLaw
-from shared.speculation.messages import Evidence, Judging, Rule
+from shared.speculation.laws import DraftLaw, TargetLaw
+from shared.speculation.marks import Mark
+from shared.speculation.messages import Commit, Evidence, Judging, Rule, agreement
 from shared.speculation.noise import Domain, word
 from shared.speculation.pending import Pending
 from shared.speculation.rejection import stands
@@ -42,6 +42,7 @@ class RejectingRun(Run):
     part: int = 64
     answer_seed: int = 0
     block: int | None = None  # tokens after which the device closes a block
+    branching: bool = False
     prefilled: bool = False
     relaxed: bool = False
 
@@ -58,6 +59,8 @@ class RejectingRun(Run):
         events = super()._friendly_events()
         if not self.device.committed and self.begin_draft in events:
             events.remove(self.begin_draft)  # the first token is the target's own
+        if self.branching and self.connected and self.device.path and self.device.refused is None:
+            events.append(self.draft_aside)
         if not self.prefilled and self.connected and self.step is None and self.begin_step not in events:
             events.append(self.begin_step)
         return events
@@ -79,13 +82,16 @@ class RejectingRun(Run):
 
     def deliver_down(self) -> None:
         commit = self.down.pop(0)
+        self._foresee(commit)
         self.device.hear(commit)
         if commit.residual is not None and self.device.refused is not None:
             refused, position = self.device.refused, len(self.device.committed)
             token = corrected(commit.residual, refused, self.answer_seed, position)
             self.count("corrected" if token is not None else "row was not enough")
             if token is not None:
-                self.device.correct(token)
+                ahead = self.device.correct(token)
+                self.count("foreseen" if ahead is not None else "unforeseen")
+        self._close_block()
 
     def merge(self) -> None:
         if self.down[0].whole and self.down[0].accepted:
@@ -111,12 +117,36 @@ class RejectingRun(Run):
         assert self.forward is not None
         text, version = self.forward.text, self.forward.version
         law = drafted(self.language, self.evidence, text)
-        token = int(law.ids[0]) if self.evidence is Evidence.POINT else law.draw(self.answer_seed, len(text))
+        token = self._drawn(law, text)
         if self.device.room > 0:
             self.device.draft(token, version, Mark(claim(law, token, self.evidence, 8), law))
+        self._close_block()
+        self.forward = None
+
+    def draft_aside(self) -> None:
+        """A token more of a branch, an old one or a new one."""
+        device, size = self.device, self.language.ids
+        place = self.rng.randrange(len(device.path) + device.closed)
+        other = self.rng.choice([token for token in range(size) if device.path[place : place + 1] != [token]])
+        branch = device.branch(place, other)
+        if self.block is not None and len(branch.ids) + 1 == self.block:
+            return  # a longer one would make a longer block, and so another text
+        text = device.text_of(branch)
+        law = drafted(self.language, self.evidence, text)
+        device.grow(text, self._drawn(law, text), Mark(claim(law, self._drawn(law, text), self.evidence, 8), law))
+
+    def _drawn(self, law: DraftLaw, text: Sequence[int]) -> int:
+        return int(law.ids[0]) if self.evidence is Evidence.POINT else law.draw(self.answer_seed, len(text))
+
+    def _close_block(self) -> None:
         if self.block is not None and len(self.device.path) >= self.block:
             self.device.close()
-        self.forward = None
+
+    def _foresee(self, commit: Commit) -> None:
+        """Count the branches that the text is about to go along, by what is behind the path."""
+        if self.device.foreseen(commit.ids) is not None:
+            whole = agreement(self.device.path, commit.ids) == len(self.device.path)
+            self.count("foreseen behind a block" if whole else "foreseen")
 
     def lose(self) -> None:
         super().lose()

@@ -51,7 +51,7 @@ async def test_a_replayed_answer_is_the_recorded_one(pace: Pace) -> None:
         diary = await played(server.port, recording, pace)
     assert (diary.exact, diary.differing) == (1, 0)
     assert sum(count for _, count in diary.arrivals) == len(recording.ids)
-    assert diary.accepted > 0
+    assert diary.accepted > 0 or pace is Pace.EAGER  # which may have said everything before the first draft comes
 
 
 async def test_an_answer_that_is_not_the_recorded_one_is_counted_as_differing() -> None:

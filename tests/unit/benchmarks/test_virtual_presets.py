@@ -80,6 +80,17 @@ def test_without_a_bonus_a_block_that_stands_brings_no_token_of_the_targets_own(
     assert (with_one, without) == (1 + 12, 1 + 15)  # rounds of five, and of four, behind the first token
 
 
+@pytest.mark.parametrize("gate", [None, 1.0])
+def test_branches_in_lockstep_spare_the_drafting_behind_what_they_foresaw(gate: float | None) -> None:
+    settings, costs = METHODS["covspec-paper"], paper_costs(LINKS["paper"])
+    found = traces(Way(gate=gate))
+    with_them, without = (played({**settings, "branches": branches}, costs, WORD, found) for branches in (True, False))
+    assert [each.tokens for each in with_them] == [each.tokens for each in without]
+    assert sum(each.seconds for each in with_them) < 0.95 * sum(each.seconds for each in without)
+    assert 0 < sum(each.foreseen for each in with_them) < sum(each.corrections for each in with_them)
+    assert sum(each.foreseen for each in without) == 0
+
+
 def test_a_step_looks_at_one_token_that_a_gate_has_held_back() -> None:
     answers = played(METHODS["u-hlm"], paper_costs(LINKS["paper"]), WORD, traces(Way(gate=1.0)))
     assert sum(each.accepted - each.unverified for each in answers) <= sum(each.steps for each in answers)

@@ -7,8 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import OutOfStep
-from shared.speculation.device import DeviceConversation, reach
-from shared.speculation.messages import Commit, Propose
+from shared.speculation.device import DeviceConversation
+from shared.speculation.laws import point
+from shared.speculation.marks import Mark
+from shared.speculation.messages import Claim, Commit, Evidence, Judging, Propose, ResidualRow, Rule
+from shared.speculation.reach import reach
 
 
 def device(*path: int, window: int = 4, committed: tuple[int, ...] = ()) -> DeviceConversation:
@@ -267,10 +270,21 @@ def test_a_branch_moves_up_with_the_path_it_strays_from() -> None:
 
 
 def test_a_branch_never_makes_a_path_longer_than_the_window() -> None:
-    conversation = tree()  # 1 8 5 6 are a window of 4
+    conversation = tree()  # with the 8 that it hangs on, 5 6 7 are a window of 4
     (branch,) = conversation.branches
-    assert conversation.grow(conversation.text_of(branch), 7) is None
-    assert branch.ids == [5, 6]
+    assert conversation.grow(conversation.text_of(branch), 7) is branch
+    assert conversation.grow(conversation.text_of(branch), 9) is None
+    assert branch.ids == [5, 6, 7]
+
+
+def test_a_branch_that_is_told_counts_from_the_first_of_the_path() -> None:
+    conversation = DeviceConversation(4, nodes=8)
+    for token in (1, 2, 3):
+        conversation.draft(token, conversation.version)
+    branch = conversation.branch(1, 8)
+    assert [conversation.deepest(at) for at in range(3)] == [3, 2, 1]
+    grown = [conversation.grow(conversation.text_of(branch), token) for token in (5, 6, 7)]
+    assert grown == [branch, branch, None]
 
 
 def test_a_token_for_a_text_that_nothing_holds_grows_nothing() -> None:
@@ -279,5 +293,47 @@ def test_a_token_for_a_text_that_nothing_holds_grows_nothing() -> None:
 
 @pytest.mark.parametrize(("at", "other"), [(3, 9), (1, 2), (-1, 9)])
 def test_a_branch_strays_from_the_path(at: int, other: int) -> None:
-    with pytest.raises(ValueError, match="does not stray"):
+    with pytest.raises(ValueError, match="does not leave"):
         tree().branch(at, other)
+
+
+def block(*path: int) -> DeviceConversation:
+    """A closed block behind a first token, by the rule rejection with points."""
+    conversation = DeviceConversation(4, (9,), judging=Judging(Rule.REJECTION, Evidence.SCALAR))
+    for token in path:
+        conversation.draft(token, conversation.version, Mark(Claim(probability=1.0), point(token)))
+    conversation.close()
+    conversation.outgoing()
+    return conversation
+
+
+def test_behind_a_closed_block_a_branch_waits_for_the_targets_own_token() -> None:
+    conversation = block(1, 2)
+    aside = Mark(Claim(probability=1.0), point(5))
+    assert conversation.grow(conversation.text_of(conversation.branch(2, 7)), 5, aside) is not None
+    assert conversation.hear(Commit(1, (1,))) == 0
+    assert conversation.hear(Commit(2, (2, 7))) == 0
+    assert conversation.path == [5]
+    assert conversation.outgoing() == Propose(4, 4, (5,), draft_probability=(1.0,))
+
+
+def test_behind_a_block_that_is_open_or_gone_there_is_no_branch() -> None:
+    conversation = block(1, 2)
+    conversation.branch(2, 7)
+    conversation.hear(Commit(1, (1, 2)))
+    assert conversation.branches == []
+    with pytest.raises(ValueError, match="does not leave"):
+        conversation.branch(0, 7)
+
+
+def test_a_correction_that_was_foreseen_goes_up_with_what_was_drafted_behind_it() -> None:
+    conversation = block(1, 2)
+    aside = Mark(Claim(probability=0.5), point(5))
+    for at, other in ((0, 7), (0, 8), (1, 7)):
+        assert conversation.grow(conversation.text_of(conversation.branch(at, other)), 5, aside) is not None
+    assert conversation.hear(Commit(1, (), residual=ResidualRow((7, 8), (0.5, 0.5)))) == 3  # the path and one branch
+    assert (conversation.path, conversation.blocked) == ([], True)
+    branch = conversation.correct(8)
+    assert branch is not None
+    assert (conversation.path, conversation.branches) == ([8, 5], [])
+    assert conversation.outgoing() == Propose(1, 1, (8, 5), given=1, draft_probability=(0.5,))
