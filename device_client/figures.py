@@ -29,7 +29,8 @@ class Figures:
     `redrawn`: tokens that the device drew where the edge had rejected a proposal; they do not count as accepted.
     `lossy`: tokens that were taken without comparing; None: every token was the target's own.
     `drafted`: tokens that the draft chose; `thrown_away`: those of them that the target's text left no place for.
-    `corrections`: drafted tokens in whose place the target said another; `foreseen`: those whose branch was ready.
+    `corrections`: drafted tokens in whose place the target said another, and, to a device that branches, those that it
+    added behind a closed block; `foreseen`: those whose branch was ready.
     `beside`: tokens proposed beside the path, as a tree; `beside_stood`: those of them that the target said while the
     device's path went another way.
     """
