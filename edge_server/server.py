@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 
 from edge_server.config import EdgeConfig
 from edge_server.door import Door
+from edge_server.edge import Edge
 from edge_server.engine.batch import Batching
 from edge_server.engine.embedded import EmbeddedEngine
 from edge_server.engine.events import Observer
@@ -24,7 +25,6 @@ from edge_server.metrics import EdgeMetrics
 from edge_server.monitor import Monitor
 from edge_server.service import SERVICE, SHUTTING_DOWN, House, VerifyService
 from edge_server.sessions import Sessions
-from edge_server.stream import Edge
 from edge_server.uploads import ImageStore, WaitingRoom
 from edge_server.watchers import together
 from shared.errors import Unavailable

@@ -16,9 +16,10 @@ from importlib.metadata import version
 import grpc
 
 from edge_server.door import Door
+from edge_server.edge import Edge
 from edge_server.endings import Overdue
 from edge_server.metrics import EdgeMetrics
-from edge_server.stream import Edge, Stream
+from edge_server.stream import Stream
 from edge_server.visit import Visit, outcome_of
 from shared.errors import CovspecError, EngineFailure, Overloaded, Unavailable
 from shared.logs import REQUEST

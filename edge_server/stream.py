@@ -12,18 +12,18 @@ import math
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from time import monotonic
 from typing import assert_never
 
 from PIL import Image
 
+from edge_server.edge import Edge
 from edge_server.endings import Gone, Left, Overdue
 from edge_server.engine.offers import Offers
-from edge_server.engine.port import Request, TargetEngine
+from edge_server.engine.port import Request
 from edge_server.line import Ticket
-from edge_server.sessions import Held, Sessions, new_name
-from edge_server.uploads import ImageStore, Uploads, WaitingRoom
+from edge_server.sessions import Held, new_name
+from edge_server.uploads import Uploads
 from edge_server.wishes import check_attend, check_judging, common_ids, pace_of
 from shared.errors import CovspecError, EngineFailure, OutOfStep, Superseded
 from shared.logs import REQUEST
@@ -32,27 +32,13 @@ from shared.speculation.messages import Finish, Finished, FinishReason, Ping, Po
 from shared.speculation.request import ImageReference
 from shared.vlm.images import open_image
 from shared.wire.codec import FromDevice, FromEdge
-from shared.wire.handshake import Drain, ImageChunk, ImageHeld, Limits, Open, Opened, Queued, Resume
+from shared.wire.handshake import Drain, ImageChunk, ImageHeld, Open, Opened, Queued, Resume
 
 log = logging.getLogger(__name__)
 
 FIRST_SECONDS = 20.0  # until open or resume has come
 UPLOAD_SECONDS = 20.0  # without a byte of a picture, after which its place is given to others
 GOODBYE_SECONDS = 5.0  # how long the edge waits for Finish(DONE) before it takes the device for gone
-
-
-@dataclass(frozen=True)
-class Edge:
-    """What all streams of one edge share."""
-
-    engine: TargetEngine
-    sessions: Sessions
-    store: ImageStore
-    waiting_room: WaitingRoom
-    limits: Limits
-    park_seconds: float
-    lossy: bool = False
-    attends: bool = False
 
 
 class Stream:

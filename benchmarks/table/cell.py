@@ -56,7 +56,7 @@ class Costs:
     """What the models cost. `steps_ms[n - 1]`: a target step over n tokens; `curve_seen`: from how many steps.
 
     `message_ms`: of a step, that each word of a device costs the edge beside its forward. `step_alone_ms`: a step of
-    the target alone.
+    the target alone. `lead_ms`: from when the device could draft to when the edge said the first token; 0 if unknown.
     """
 
     step_alone_ms: float
@@ -64,6 +64,7 @@ class Costs:
     steps_ms: tuple[float, ...] = ()
     curve_seen: int = 0
     message_ms: float = 0.0
+    lead_ms: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,11 @@ from enum import StrEnum
 _ARTICLES = frozenset({"a", "an", "the"})
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _AGREEING = 3  # of the ten people who were asked
-_LETTER = re.compile(r"(?:^|answer\s*(?:is|:)?\s*|^option\s*)\(?([A-J])\)?(?=$|[\s.,:)])", re.IGNORECASE)
+_LETTER = re.compile(
+    r"(?:^|(?i:answer\s*(?:is|:)?\s*|^option\s*))"
+    r"(?:\(([A-Ja-j])\)|([B-HJ])(?=$|[\s.,:)])"
+    r"|([AIa-j])(?=$|[.,:)]|\s*\n|\s+(?:is|because|since)\b))"  # else it is a word, or the beginning of one
+)
 
 
 class Scoring(StrEnum):
@@ -28,7 +32,8 @@ def score(said: str, right: Sequence[str], scoring: Scoring) -> float:
     match scoring:
         case Scoring.LETTER:
             found = _LETTER.search(said.strip())
-            return float(found is not None and found[1].upper() in [each.strip().upper() for each in right])
+            letter = found[found.lastindex or 0].upper() if found else None
+            return float(letter in [each.strip().upper() for each in right])
         case Scoring.VOTE:
             return min(1.0, sum(plain(each) == plain(said) for each in right) / _AGREEING)
         case Scoring.EXACT:

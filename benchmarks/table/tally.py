@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, median
@@ -64,7 +64,7 @@ def cell(place: Place, method: MethodName, blocks: Sequence[Block]) -> Cell | No
         owed,
         answers=len(answers),
         tokens=tokens,
-        costs=_costs(method, answers, [alone for _, alone in long]),
+        costs=_costs(method, place.link, answers, [alone for _, alone in long]),
         tokens_per_second=median(ours.rate for ours, _ in long),
         ratio=SAME if method == ALONE else of_pairs([ours.rate / alone.rate for ours, alone in long]),
         first_token_ms=1e3 * median(answer.arrivals[0] for answer in answers),
@@ -99,21 +99,29 @@ def _of_the_edge(method: MethodName, answers: Sequence[Heard], tokens: int) -> d
     }
 
 
-def _costs(method: MethodName, answers: Sequence[Heard], alone: Sequence[Heard]) -> Costs:
+def _costs(method: MethodName, link: LinkShape, answers: Sequence[Heard], alone: Sequence[Heard]) -> Costs:
     """As they were in these answers, and in those of the target alone beside them."""
     single = median(took for answer in alone for size, took in answer.steps if took is not None and size == 1)
     message = median(answer.decoding / (len(answer.ids) - 1) for answer in alone) - single
     if METHODS[method].get("alone"):
         return Costs(1e3 * single, 1e3 * median(1 / answer.rate for answer in answers if len(answer.ids) >= LEAST))
-    drafted = [_figure(answer, "draft_ms") for answer in answers if answer.figures and answer.figures["draft_ms"]]
+    drafting = [(answer, answer.figures) for answer in answers if answer.figures and answer.figures["draft_ms"]]
+    leads = [_lead(answer, figures, link) for answer, figures in drafting]
     timed = [(size, took) for answer in answers for size, took in answer.steps if took is not None]
     return Costs(
         1e3 * single,
-        median(drafted) if drafted else 0.0,
+        median(figures["draft_ms"] for _, figures in drafting) if drafting else 0.0,
         tuple(1e3 * seconds for seconds in step_curve(timed)) if timed else (),
         len(timed),
         1e3 * max(0.0, message),
+        max(0.0, median(leads)) if leads else 0.0,
     )
+
+
+def _lead(answer: Heard, figures: Mapping[str, Any], link: LinkShape) -> float:
+    """Milliseconds in which the device could draft before the edge said the first token."""
+    began = float(figures["first_draft_ms"]) - float(figures["draft_ms"])
+    return 1e3 * answer.arrivals[0] - link.round_trip_ms / 2 - began
 
 
 def _accuracy(method: MethodName, blocks: Sequence[Block]) -> float | None:

@@ -33,7 +33,8 @@ def costs_of(cell: table.Cell, ride: float) -> Costs:
     measured, link = cell.costs, cell.link
     curve = StepCurve(tuple((step + measured.message_ms) / 1e3 for step in measured.steps_ms))
     rate = link.mbit * 1e6 / 8
-    return Costs(measured.draft_ms / 1e3, curve, link.round_trip_ms / 1e3, rate, ride, link.loss, EMBEDDED_IDS)
+    lead = measured.lead_ms / 1e3
+    return Costs(measured.draft_ms / 1e3, curve, link.round_trip_ms / 1e3, rate, ride, link.loss, EMBEDDED_IDS, lead)
 
 
 def replayed(cell: table.Cell, folder: Path, most: int, ride: float) -> float:

@@ -24,7 +24,7 @@ class Costs:
     """Seconds; bytes a second each way. `ride`: of a draft token, that one more in the same forward takes.
 
     `loss`: share of packets; a lost one comes a round trip later, and holds up all behind it. `rows`: ids of the
-    vocabulary, for whole rows.
+    vocabulary, for whole rows. `lead`: how long the device may draft before the edge says the first token.
     """
 
     draft: float
@@ -34,6 +34,7 @@ class Costs:
     ride: float = 0.1
     loss: float = 0.0
     rows: int = PAPER_IDS
+    lead: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class VirtualDevice:
     def run(self) -> Replayed:
         """To the arrival of the last token."""
         self._clock.at(0.0, self._move)
-        self._edge.begin(0.0)
+        self._edge.begin(self._costs.lead)
         length = len(self._trace.ids)
         self._clock.run(until=lambda: len(self._control.conversation.committed) >= length)
         return Replayed(

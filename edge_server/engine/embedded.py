@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
@@ -18,19 +18,20 @@ from typing import TypeVar
 import torch
 
 from edge_server.engine.batch import Batch, Batching
+from edge_server.engine.embedded_answer import EmbeddedAnswer
 from edge_server.engine.events import Observer, step
 from edge_server.engine.inbox import Inbox
 from edge_server.engine.journal import Journal
 from edge_server.engine.offers import Offers
 from edge_server.engine.outbox import Outbox
 from edge_server.engine.plan import Forward, Plan
-from edge_server.engine.port import News, Request, Terms
+from edge_server.engine.port import Request
 from edge_server.engine.session import Session, Work
 from edge_server.engine.sights import Sights
 from edge_server.engine.turns import Ready, Turns
 from shared.errors import EngineFailure, Unavailable
 from shared.logs import about
-from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Rule
+from shared.speculation.messages import Commit, FinishReason, Pace, Rule
 from shared.vlm.port import ModelInfo, Vlm
 from shared.vlm.remains import Remains
 from shared.vlm.single import answer_once
@@ -106,7 +107,7 @@ class EmbeddedEngine:
         except asyncio.CancelledError:  # the stream is gone; the session that is being made must not stay
             preparing.add_done_callback(self._discard_prepared)
             raise
-        return EmbeddedAnswer(self, session, outbox)
+        return EmbeddedAnswer(session, outbox, self.ask, self.discard)
 
     def forget(self) -> None:
         """Drop what ended answers have left, and let none leave anything from now on."""
@@ -251,55 +252,3 @@ class EmbeddedEngine:
         self._remains.close()
         for session in list(self._turns.sessions):
             self.discard(session)
-
-
-class EmbeddedAnswer:
-    """One session of the embedded engine, as the service holds it."""
-
-    def __init__(self, engine: EmbeddedEngine, session: Session, outbox: Outbox) -> None:
-        self.terms: Terms = session.terms
-        self._engine = engine
-        self._session = session
-        self._outbox = outbox
-
-    async def news(self) -> AsyncGenerator[News, None]:
-        """Commits, waiting ones merged, and at the end Finished. Ends without Finished once parked or closed."""
-        outbox = self._outbox
-        while (item := await outbox.get()) is not None:
-            yield item
-            if isinstance(item, Finished):
-                return
-
-    async def finish(self, reason: FinishReason) -> None:
-        """End the answer where it stands: Finished(reason) comes as its last news."""
-        await self._engine.ask(lambda: self._session.finish(reason))
-
-    async def park(self) -> None:
-        """Stop stepping, keep the cache."""
-        outbox = self._outbox
-        await self._engine.ask(self._park)
-        outbox.end()
-
-    async def resume(self, seen: int) -> None:
-        """Go on for a device that has `seen` tokens; the news from before end. Raises OutOfStep."""
-        self._outbox.end()
-        self._outbox = outbox = Outbox()
-        await self._engine.ask(lambda: self._resume(seen, outbox))
-
-    async def close(self) -> None:
-        """Free everything at once."""
-        await self._engine.ask(lambda: self._engine.discard(self._session))
-        self._outbox.end()
-
-    def _park(self) -> None:
-        self._session.parked = True
-
-    def _resume(self, seen: int, outbox: Outbox) -> None:
-        session = self._session
-        outbox.put(session.offers.resume(seen))
-        session.deliver = outbox.put
-        session.parked = False
-        if session.attended is not None:
-            outbox.put(session.attended)
-        if session.ended is not None:
-            outbox.put(session.ended)

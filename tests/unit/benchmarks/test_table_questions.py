@@ -76,6 +76,13 @@ def test_scenes_are_the_same_every_time(tmp_path: Path) -> None:
         ("B. a cat", ["B"], Scoring.LETTER, 1.0),
         ("(b)", ["B"], Scoring.LETTER, 1.0),
         ("The answer is C", ["C"], Scoring.LETTER, 1.0),
+        ("B a cat", ["B"], Scoring.LETTER, 1.0),
+        ("A is right", ["A"], Scoring.LETTER, 1.0),
+        ("a)", ["A"], Scoring.LETTER, 1.0),
+        ("Answer: A\nThe cat sits.", ["A"], Scoring.LETTER, 1.0),
+        ("A man rides a bicycle.", ["A"], Scoring.LETTER, 0.0),  # an article, or who speaks
+        ("The answer is a man", ["A"], Scoring.LETTER, 0.0),
+        ("I see a cat", ["I"], Scoring.LETTER, 0.0),
         ("A", ["B"], Scoring.LETTER, 0.0),
         ("Because of that", ["B"], Scoring.LETTER, 0.0),
         ("yes", ["yes"] * 2 + ["no"] * 8, Scoring.VOTE, 2 / 3),

@@ -24,6 +24,7 @@ FIGURES = {
     "corrections": 4,
     "foreseen": 1,
     "draft_ms": 14.0,
+    "first_draft_ms": 700.0,
     "lossy": 7,
     "bytes": {
         "up": {"propose": {"payload": 40, "framed": 60}, "image_chunk": {"payload": 9000, "framed": 9100}},
@@ -59,6 +60,7 @@ def test_the_figures_of_a_cell_are_those_of_its_answers() -> None:
     found = cell(PLACE, "covspec", [block(heard(0.05))] * 2)
     assert found is not None
     assert (found.answers, found.tokens, found.first_token_ms) == (2, 42, 1000)
+    assert found.costs.lead_ms == pytest.approx(1000 - 10 - (700 - 14))  # half a round trip before the token came
     assert found.tokens_per_second == pytest.approx(20)
     assert found.inter_token_p50_ms == pytest.approx(50)
     assert found.accepted_per_step == pytest.approx(1.1)

@@ -135,12 +135,21 @@ def test_the_command_lines_write_cells_and_compare_them_with_the_wall_clock(tmp_
         assert against([str(file), "--traces", str(tmp_path)]) == far
 
 
+def test_who_drafts_before_the_first_token_comes_has_the_next_ones_ready() -> None:
+    costs, right = paper_costs(LINKS["paper"]), [trace(1, 1.0, 31)]
+    late, early = (played(METHODS["covspec"], replace(costs, lead=lead), WORD, right)[0] for lead in (0.0, 1.0))
+    assert early.seconds < late.seconds - 0.3
+    assert early.alone == late.alone
+
+
 def test_a_wall_cell_is_replayed_with_what_it_measured() -> None:
     wall = cell("covspec", Place(LINKS["4g"], 0.0, traces))
-    measured = replace(wall, costs=replace(wall.costs, steps_ms=(40.0, 44.0), draft_ms=15.0, message_ms=2.0))
+    measured = replace(
+        wall, costs=replace(wall.costs, steps_ms=(40.0, 44.0), draft_ms=15.0, message_ms=2.0, lead_ms=80.0)
+    )
     costs = costs_of(measured, ride=0.2)
     assert (costs.draft, costs.step.of(1), costs.step.of(3)) == pytest.approx((0.015, 0.042, 0.050))
-    assert (costs.round_trip, costs.bytes_per_second) == (0.06, 1.25e6)
+    assert (costs.round_trip, costs.bytes_per_second, costs.lead) == (0.06, 1.25e6, 0.08)
 
 
 def test_a_trace_of_the_rule_rejection_is_what_that_rule_says_token_by_token() -> None:

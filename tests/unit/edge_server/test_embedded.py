@@ -11,7 +11,8 @@ from time import monotonic
 
 import pytest
 
-from edge_server.engine.embedded import EmbeddedAnswer, EmbeddedEngine
+from edge_server.engine.embedded import EmbeddedEngine
+from edge_server.engine.embedded_answer import EmbeddedAnswer
 from edge_server.engine.offers import Offers
 from edge_server.engine.port import News, Request
 from shared.errors import EngineFailure, InvalidValue, PromptTooLong, Unavailable

@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from edge_server.edge import Edge
 from edge_server.engine.embedded import EmbeddedEngine
 from edge_server.sessions import Sessions
-from edge_server.stream import Edge, Stream
+from edge_server.stream import Stream
 from edge_server.uploads import ImageStore, WaitingRoom
 from shared.speculation.messages import Finish, Finished, FinishReason
 from shared.wire.codec import FromDevice, FromEdge

@@ -1,0 +1,24 @@
+"""What all streams of one edge share, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_server.engine.port import TargetEngine
+from edge_server.sessions import Sessions
+from edge_server.uploads import ImageStore, WaitingRoom
+from shared.wire.handshake import Limits
+
+
+@dataclass(frozen=True)
+class Edge:
+    """`lossy`: what a gate lets through is taken; `attends`: devices are told where the target looks."""
+
+    engine: TargetEngine
+    sessions: Sessions
+    store: ImageStore
+    waiting_room: WaitingRoom
+    limits: Limits
+    park_seconds: float
+    lossy: bool = False
+    attends: bool = False
