@@ -19,7 +19,7 @@ NO_SOURCES = Sources((), PictureOptions())
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 async def test_both_ways_say_the_same_and_only_one_drafts(temperature: float) -> None:
-    questions = Questions.of(None, NO_SOURCES, SamplingWish(temperature=temperature, max_tokens=30, ignore_eos=True))
+    questions = Questions.of(None, NO_SOURCES, SamplingWish(temperature=temperature, max_tokens=200, ignore_eos=True))
     told: list[tuple[int, Pair]] = []
     async with edge() as server:
         config = DeviceConfig(edge=f"127.0.0.1:{server.port}")
@@ -32,7 +32,7 @@ async def test_both_ways_say_the_same_and_only_one_drafts(temperature: float) ->
         assert pair.alone.figures.drafted == 0
         assert pair.alone.figures.accepted_per_step == 0
         for result in (pair.drafting, pair.alone):
-            assert result.figures.tokens == 30
+            assert result.figures.tokens == 200
     seeds = [pair.drafting.parameters.seed for pair in found.pairs]
     assert seeds == [pair.alone.parameters.seed for pair in found.pairs]
     assert len(set(seeds)) == 3
