@@ -118,10 +118,10 @@ class EntropyDepth:
 class MovingAverage:
     """The length that is best for a moving average of acceptance a and the channel's delay (CoVSpec, our reading).
 
-    K = argmax (1 - a^(K+1)) / (1 - a) / (K draft + step + round trip).
+    K = argmax (1 - a^(K+1)) / (1 - a) / (K draft + step + round trip); before any times are known, `FIRST`.
     """
 
-    MEMORY, MOST = 0.1, 16
+    MEMORY, FIRST, MOST = 0.1, 4, 16
 
     def __init__(self) -> None:
         self._rate = 0.7
@@ -139,7 +139,7 @@ class MovingAverage:
     def _length(self, view: View) -> int:
         times = view.times
         if times.known is None or times.step is None:
-            return self.MOST
+            return self.FIRST
         draft, _, round_trip = times.known
         best, length, expected, chance = 0.0, 1, 1.0, 1.0
         for count in range(1, self.MOST + 1):
