@@ -34,27 +34,28 @@ from shared.speculation.request import SamplingWish
 
 KEEP = "25%"
 WAYS = {"not told": ("off", "covspec"), "told, not asked": ("on", "covspec"), "asked": ("on", "verifier")}
-HEADS = ("first token", "behind it", "then, median", "longest of another")
+HEADS = ("first token", "longest after it", "median", "another stood still")
+STILL = 2.0  # times the median between two tokens: what a token takes beyond that is standing still
 LONG = SamplingWish(temperature=0.0, max_tokens=1000, ignore_eos=True)
 
 
 @dataclass(frozen=True)
 class Look:
-    """One answer. Milliseconds: to its first token, to the next, between those after it; and, of another who read an
-    answer meanwhile, the longest between two tokens.
+    """One answer. Milliseconds: to its first token; the longest and the median between two pieces of text after it; and
+    how long somebody else's answer stood still meanwhile, all in all.
     """
 
     way: str
     first: float
-    second: float
-    later: float
+    longest: float
+    usual: float
     other: float
     text: str
 
     @property
     def waits(self) -> tuple[float, float, float, float]:
         """As `HEADS` name them."""
-        return self.first, self.second, self.later, self.other
+        return self.first, self.longest, self.usual, self.other
 
 
 async def look(asker: AsyncClient, other: AsyncClient, way: str, asked: Chat, tokens: int) -> Look:
@@ -73,13 +74,20 @@ async def look(asker: AsyncClient, other: AsyncClient, way: str, asked: Chat, to
     begin, arrivals, text = time.monotonic(), list[float](), ""
     async with asker.stream(asked, sampling=SamplingWish(temperature=0.0, max_tokens=tokens)) as answer:
         async for piece in answer:
-            arrivals += [time.monotonic()] * len(piece.ids)
+            arrivals.append(time.monotonic())
             text += piece.text
     reader.cancel()
     await asyncio.wait([reader])
-    gaps = [1e3 * (later - sooner) for sooner, later in pairwise(arrivals)]
-    others = [1e3 * (later - sooner) for sooner, later in pairwise(heard) if later > begin]
-    return Look(way, 1e3 * (arrivals[0] - begin), gaps[0], median(gaps[1:]), max(others), text)
+    gaps, others = _gaps(arrivals), _gaps([moment for moment in heard if moment > begin])
+    bar = STILL * median(others)
+    return Look(
+        way, 1e3 * (arrivals[0] - begin), max(gaps), median(gaps), sum(gap for gap in others if gap > bar), text
+    )
+
+
+def _gaps(moments: Sequence[float]) -> list[float]:
+    """Milliseconds between one and the next."""
+    return [1e3 * (later - sooner) for sooner, later in pairwise(moments)]
 
 
 async def measured(addresses: dict[str, str], count: int, tokens: int) -> list[Look]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from device_client.draft.policy import Lesson, Move, View, handed
+from device_client.draft.policy import Handing, Lesson, Move, View, handed
 
 
 class Fixed:
@@ -118,7 +118,8 @@ class EntropyDepth:
 class MovingAverage:
     """The length that is best for a moving average of acceptance a and the channel's delay (CoVSpec, our reading).
 
-    K = argmax (1 - a^(K+1)) / (1 - a) / (K draft + step + round trip); before any times are known, `FIRST`.
+    K = argmax (1 - a^(K+1)) / (1 - a) / (K draft + step + round trip). Before any times are known it is `FIRST`; `MOST`
+    for an edge that steps anyway.
     """
 
     MEMORY, FIRST, MOST = 0.1, 4, 16
@@ -139,7 +140,7 @@ class MovingAverage:
     def _length(self, view: View) -> int:
         times = view.times
         if times.known is None or times.step is None:
-            return self.FIRST
+            return self.MOST if view.handing is Handing.STREAM else self.FIRST
         draft, _, round_trip = times.known
         best, length, expected, chance = 0.0, 1, 1.0, 1.0
         for count in range(1, self.MOST + 1):

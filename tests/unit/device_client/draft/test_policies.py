@@ -64,11 +64,15 @@ def test_the_moving_average_drafts_longer_over_a_longer_way() -> None:
     policy = MovingAverage()
     near, far = (replace(PAPER, round_trip=seconds) for seconds in (0.0, 0.4))
 
-    def length(times: Times) -> int:
-        return next(n for n in range(20) if policy.propose(view(*[GOOD] * n, times=times)) is Move.WAIT)
+    def length(times: Times, handing: Handing = Handing.STREAM) -> int:
+        seen = (view(*[GOOD] * n, sent=0, times=times, handing=handing, now=9.0) for n in range(20))
+        return next(n for n, each in enumerate(seen) if policy.propose(each) is not Move.DRAFT)
 
-    assert length(near) < length(far)
-    assert length(Times()) == MovingAverage.FIRST  # nothing is known: a whole window may stand behind a token that falls
+    assert length(near, Handing.HOLD) < length(far, Handing.HOLD)
+    # Where somebody waits, a whole window might stand behind a token that falls.
+    assert [length(Times(), handing) for handing in (Handing.LOCKSTEP, Handing.HOLD)] == [MovingAverage.FIRST] * 2
+    whole = next(n for n in range(20) if policy.propose(view(*[GOOD] * n, times=Times())) is Move.WAIT)
+    assert whole == MovingAverage.MOST
 
 
 def test_stop_and_wait_waits_for_what_was_sent_and_sends_what_was_not() -> None:
