@@ -11,28 +11,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice, pairwise
-from pathlib import Path
 from statistics import median
 
 import uvloop
 
-from benchmarks.expand import Expansion, expanded
+from benchmarks.dear_edges import dear_edges
 from benchmarks.machine import Cores, machine, move_to
 from benchmarks.turns import chats
-from deploy.processes import edge_process
 from device_client.api import AsyncClient, load_draft
 from device_client.chat import Chat, SeenPicture
 from device_client.config import DeviceConfig
-from shared.demo.pair import target_folder
 from shared.speculation.request import SamplingWish
+from shared.vlm.port import Vlm
 
 KEEP = "25%"
+FRESH = ("--image-cache-mib", "0", "--sight-tokens", "0", "--reuse-mib", "0")  # nobody profits from who asked before
+EDGES = {"off": FRESH, "on": (*FRESH, "--attends")}
 WAYS = {"not told": ("off", "covspec"), "told, not asked": ("on", "covspec"), "asked": ("on", "verifier")}
 HEADS = ("first token", "longest after it", "median", "another stood still")
 STILL = 2.0  # times the median between two tokens: what a token takes beyond that is standing still
@@ -101,10 +99,10 @@ async def measured(addresses: dict[str, str], count: int, tokens: int) -> list[L
     return looks
 
 
-async def _asked(address: str, draft: object, way: str, seen: SeenPicture, prompt: str, tokens: int) -> Look:
+async def _asked(address: str, draft: Vlm, way: str, seen: SeenPicture, prompt: str, tokens: int) -> Look:
     drafting = DeviceConfig(edge=address, prune=WAYS[way][1], keep=KEEP)
     resting = DeviceConfig(edge=address, drafting=False)
-    async with AsyncClient(drafting, draft) as asker, AsyncClient(resting, draft) as other:  # type: ignore[arg-type]
+    async with AsyncClient(drafting, draft) as asker, AsyncClient(resting, draft) as other:
         return await look(asker, other, way, Chat().asked(prompt, [seen]), tokens)
 
 
@@ -132,13 +130,7 @@ def main() -> int:
     wanted = parser.parse_args()
     cores = Cores.chosen()
     _say(f"{machine()}; {cores}")
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        target = expanded(target_folder(), Path(folder) / "target", Expansion(layers=wanted.layers))
-        model = ("--model", str(target), "--threads", "1", "--image-cache-mib", "0", "--sight-tokens", "0")
-        addresses = {
-            name: stack.enter_context(edge_process(*model, "--reuse-mib", "0", *options, core=cores.edge)).address
-            for name, options in (("off", ()), ("on", ("--attends",)))
-        }
+    with dear_edges(wanted.layers, EDGES, cores.edge) as addresses:
         move_to(cores.devices)
         looks = uvloop.run(measured(addresses, wanted.pictures, wanted.tokens))
     _say(f"{wanted.pictures} pictures, medians\n{told(looks)}")

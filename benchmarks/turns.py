@@ -9,25 +9,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from random import Random
 from statistics import median
 
 import uvloop
 
-from benchmarks.expand import Expansion, expanded
+from benchmarks.dear_edges import dear_edges
 from benchmarks.machine import Cores, machine, move_to
-from deploy.processes import edge_process
 from device_client.api import AsyncClient, load_draft, picture
 from device_client.chat import Chat, SeenPicture
 from device_client.config import DeviceConfig
-from shared.demo.pair import target_folder
 from shared.demo.world import HELD_OUT, ask_kind, draw, rich_scene
 from shared.speculation.request import SamplingWish
 
@@ -110,13 +105,7 @@ def main() -> int:
     wanted = parser.parse_args()
     cores = Cores.chosen()
     _say(f"{machine()}; {cores}")
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        target = expanded(target_folder(), Path(folder) / "target", Expansion(layers=wanted.layers))
-        model = ("--model", str(target), "--threads", "1")
-        addresses = {
-            way: stack.enter_context(edge_process(*model, *options, core=cores.edge)).address
-            for way, options in WAYS.items()
-        }
+    with dear_edges(wanted.layers, WAYS, cores.edge) as addresses:
         move_to(cores.devices)
         turns = uvloop.run(measured(addresses, wanted.chats, wanted.tokens))
     _say(f"{wanted.chats} chats, first token, median\n{told(turns)}")

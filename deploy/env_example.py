@@ -59,7 +59,8 @@ def lines() -> Iterator[str]:
 def _options(prefix: str, kind: type[Any]) -> Iterator[str]:
     told = _docstrings(kind)
     for field in dataclasses.fields(kind):
-        yield from textwrap.wrap(told.get(field.name, ""), 116, initial_indent="# ", subsequent_indent="# ")
+        told_lines = textwrap.TextWrapper(116, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
+        yield from told_lines.wrap(told.get(field.name, ""))
         yield f"#{prefix}{field.name.upper()}={_shown(field.default)}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from device_client.ask import Sources
@@ -12,16 +14,16 @@ from device_client.config import DeviceConfig, PictureOptions
 from shared.demo.pair import samples
 from shared.errors import InvalidValue, Unavailable
 from shared.speculation.request import SamplingWish
-from tests.support.system import edge, toy_draft
+from tests.support.system import edge, toy_draft, toy_target
 
 NO_SOURCES = Sources((), PictureOptions())
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 async def test_both_ways_say_the_same_and_only_one_drafts(temperature: float) -> None:
-    questions = Questions.of(None, NO_SOURCES, SamplingWish(temperature=temperature, max_tokens=200, ignore_eos=True))
+    questions = Questions.of(None, NO_SOURCES, SamplingWish(temperature=temperature, max_tokens=30, ignore_eos=True))
     told: list[tuple[int, Pair]] = []
-    async with edge() as server:
+    async with edge(partial(toy_target, step_seconds=0.005)) as server:  # or it says all before a draft comes
         config = DeviceConfig(edge=f"127.0.0.1:{server.port}")
         found = await compare(questions, 3, config, toy_draft(), lambda number, pair: told.append((number, pair)))
     assert [number for number, _ in told] == [0, 1, 2]
@@ -32,7 +34,7 @@ async def test_both_ways_say_the_same_and_only_one_drafts(temperature: float) ->
         assert pair.alone.figures.drafted == 0
         assert pair.alone.figures.accepted_per_step == 0
         for result in (pair.drafting, pair.alone):
-            assert result.figures.tokens == 200
+            assert result.figures.tokens == 30
     seeds = [pair.drafting.parameters.seed for pair in found.pairs]
     assert seeds == [pair.alone.parameters.seed for pair in found.pairs]
     assert len(set(seeds)) == 3
