@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_client.draft.drafter import Drafter
+from device_client.draft.drawing import Drawing
 from device_client.prune.wish import Choice
 from device_client.reduce import Reducer
 from shared.errors import PromptTooLong
 from shared.shares import Count, Ratio
 from shared.speculation.attended import Attended
 from shared.speculation.coupled import Chooser
+from shared.speculation.messages import Evidence, Judging, Rule
 from shared.speculation.prints import CommonIds
 from shared.speculation.request import Message, SamplingParameters, Text
 from shared.vlm.attending import told
@@ -135,6 +137,25 @@ def test_many_texts_in_one_forward_are_each_of_them_alone(lives: list[tuple[int,
         chosen = one.weigh_all(texts, path)
         assert chosen == [drafter().weigh(text) for text in texts]
         path = texts[len(ends) // 2]
+
+
+@pytest.mark.parametrize("evidence", list(Evidence))
+@given(st.lists(st.lists(st.integers(2, 255), min_size=1, max_size=4), max_size=3), st.booleans())
+@settings(deadline=None, max_examples=25)
+def test_what_is_proposed_after_several_texts_is_drawn_as_after_each_alone(
+    evidence: Evidence, ends: list[list[int]], behind: bool
+) -> None:
+    drawing, path = Drawing(Judging(Rule.REJECTION, evidence)), [7, 8, 9]
+    asides = [[7, *end] for end in ends if [7, *end] != path]
+    (own, mark), *drawn = drafter().draw_all([path, *asides], path, drawing, behind=behind)
+    alone = [drafter().draw(text, drawing) for text in asides]
+    assert [choice for choice, _ in drawn] == [choice for choice, _ in alone]
+    assert [of.claim for _, of in drawn if of] == [of.claim for _, of in alone if of]
+    assert len(drawn) == sum(of is not None for _, of in drawn)
+    if behind:  # what the target would say by itself: nobody is to judge it
+        assert (own, mark) == (drafter().weigh(path), None)
+    else:
+        assert own == drafter().draw(path, drawing)[0]
 
 
 def test_a_branch_takes_nothing_of_the_path_from_the_cache() -> None:
