@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import heritage
+
+# A busy machine is no fault of the code: speed is a matter of benchmarks.
+settings.register_profile("covspec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("covspec")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

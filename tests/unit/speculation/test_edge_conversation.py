@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import CovspecError, InvalidValue, OutOfStep
 from shared.speculation.edge import EdgeConversation, Rules
-from shared.speculation.messages import Commit, Pace, Propose, Timings
+from shared.speculation.messages import Commit, Evidence, Judging, Pace, Propose, Rule, Timings
 from shared.speculation.pending import Fate, Pending
 
 
@@ -222,3 +222,35 @@ def test_a_path_that_comes_in_pieces_has_its_fate_told_once(pieces: int) -> None
         conversation.commit(replace(conversation.pending(), ids=()), text[at : at + 1])
     assert sum(fate.known for fate in conversation.overtaken) == 2 * pieces
     assert all(fate.stood == fate.known for fate in conversation.overtaken)
+
+
+def rejecting(max_ahead: int) -> EdgeConversation:
+    judging = Judging(Rule.REJECTION, Evidence.POINT)
+    return EdgeConversation(Rules(window=4, max_ahead=max_ahead, rows=10, judging=judging))
+
+
+@pytest.mark.parametrize(("max_ahead", "ends"), [(4, True), (3, True), (2, False), (1, False)])
+def test_a_block_ends_with_a_bonus_token_only_where_the_step_has_room_for_it(max_ahead: int, ends: bool) -> None:
+    conversation = rejecting(max_ahead)
+    conversation.hear(Propose(0, 0, (1, 2), closed=True))
+    assert conversation.pending().closed is ends
+    assert len(conversation.pending().ids) == min(2, max_ahead)
+
+
+def test_a_block_that_goes_on_has_no_end_yet() -> None:
+    conversation = rejecting(max_ahead=8)
+    conversation.hear(Propose(0, 0, (1,), closed=True))
+    conversation.hear(Propose(0, 1, (2,)))
+    assert not conversation.pending().closed
+    conversation.hear(Propose(0, 2, (3,), closed=True))
+    conversation.hear(Propose(0, 3))  # an acknowledgement says nothing of the block
+    assert conversation.pending().closed
+
+
+@pytest.mark.parametrize("ids", [(), (5,)])
+def test_a_new_path_is_not_the_block_that_was_closed(ids: tuple[int, ...]) -> None:
+    conversation = rejecting(max_ahead=8)
+    conversation.hear(Propose(0, 0, (1,), closed=True))
+    conversation.commit(conversation.pending(), (1, 2))
+    conversation.hear(Propose(2, 2, ids))
+    assert conversation.pending().closed is False
