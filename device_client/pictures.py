@@ -21,12 +21,12 @@ from PIL import Image
 from device_client.chat import SeenPicture
 from device_client.config import STDIN
 from shared.errors import ImageError, Unsupported
+from shared.excerpts import LONGEST, named
 from shared.vlm.images import open_image
 
 MAX_PIXELS = 256_000_000  # what this device opens; the edge's own limit is checked there
 MAX_BYTES = 64 * 2**20  # of a picture that comes from elsewhere
 FETCH_SECONDS = 20.0
-_SHOWN = 60  # characters of a name in an error
 
 
 def seen(data: bytes, name: str) -> SeenPicture:
@@ -121,4 +121,4 @@ def _fetched(url: str) -> bytes:
 
 
 def _short(source: str) -> str:
-    return source if len(source) <= _SHOWN else f"{source[:_SHOWN]}…"
+    return named(source, LONGEST)

@@ -21,9 +21,14 @@ CovspecError
 
 from __future__ import annotations
 
+from shared.excerpts import excerpt, named, printable
+
 
 class CovspecError(Exception):
-    """The root of the tree. `str()` is a sentence for a person."""
+    """The root of the tree. `str()` is a sentence for a person, short and printable whatever it was made of."""
+
+    def __init__(self, sentence: str = "") -> None:
+        super().__init__(printable(sentence))
 
 
 class InvalidValue(CovspecError):
@@ -32,8 +37,8 @@ class InvalidValue(CovspecError):
     field: str | None = None
 
     def __init__(self, field: str, value: object, rule: str) -> None:
-        super().__init__(f"{field} is {value!r}: {rule}")
-        self.field = field
+        self.field = named(field)
+        super().__init__(f"{self.field} is {excerpt(value)}: {rule}")
 
 
 class ImageError(InvalidValue):

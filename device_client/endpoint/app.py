@@ -32,6 +32,7 @@ from device_client.endpoint.refusals import BROKEN, UNAUTHORIZED, NotServed, Ref
 from device_client.endpoint.writing import Form
 from device_client.pictures import picture_of_uri
 from shared.errors import CovspecError, InvalidValue
+from shared.excerpts import excerpt
 from shared.speculation.request import Message, Part, Picture, Text
 from shared.wire.handshake import ServerInfo
 
@@ -68,7 +69,7 @@ class Endpoint:
         wanted = read_request(await self._body(request), self._config.max_choices)
         info = await self._info()
         if wanted.model not in (info.model, *self._config.served_model_name):
-            raise NotServed(f"the model {wanted.model!r} is not served here; {info.model!r} is")
+            raise NotServed(f"the model {excerpt(wanted.model)} is not served here; {excerpt(info.model)} is")
         chat = await asyncio.to_thread(_chat_of, wanted, allow_url=self._config.allow_url)
         form = Form(wanted.model, self._asker.vlm.tokenizer.decode, wanted.log_probabilities)
         return _Application(Reply(self._desk, wanted, chat, form))
@@ -81,7 +82,7 @@ class Endpoint:
     async def _model(self, request: Request) -> Response:
         info, name = await self._fresh(), request.path_params["name"]
         if name not in (info.model, *self._config.served_model_name):
-            raise NotServed(f"the model {name!r} is not served here; {info.model!r} is")
+            raise NotServed(f"the model {excerpt(name)} is not served here; {excerpt(info.model)} is")
         return JSONResponse(_described(name, info))
 
     async def _health(self, _: Request) -> Response:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from shared.errors import InvalidValue, Unsupported
+from shared.excerpts import excerpt
 from shared.speculation.request import MAX_SEED, ModelDefaults, SamplingWish, resolve
 
 Fields: TypeAlias = Mapping[str, Any]
@@ -112,7 +113,7 @@ def _json(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as broken:
-        raise InvalidValue("body", body[:40], f"is no JSON: {broken}") from None
+        raise InvalidValue("body", body, f"is no JSON: {broken}") from None
 
 
 def _sampling(fields: Fields) -> SamplingWish:
@@ -187,7 +188,7 @@ def _part(where: str, value: Any) -> Words | Address:
             image = _object(f"{where}.image_url", part.get("image_url"))
             return Address(_typed(f"{where}.image_url.url", image.get("url"), str))
         case kind:
-            raise Unsupported(f"{where}: parts of type {kind!r} are not supported by this endpoint")
+            raise Unsupported(f"{where}: parts of type {excerpt(kind)} are not supported by this endpoint")
 
 
 def _object(name: str, value: Any) -> Fields:

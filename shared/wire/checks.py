@@ -9,33 +9,25 @@ from __future__ import annotations
 from collections.abc import Sequence, Sized
 from typing import TypeVar
 
+from shared import excerpts
 from shared.errors import CovspecError, InvalidValue
+from shared.excerpts import printable
 
-LONGEST_SHOWN = 60  # characters of a text that a sentence repeats
+Shown, shortened = excerpts.Shown, excerpts.shortened  # for who checks with these
 POSITIONS = 2**31  # positions, ids and counts stay below this, so that int32 tensors hold them
 
 Error = TypeVar("Error", bound=CovspecError)
-
-
-class Shown(str):
-    """A value told in words (`9 bytes`, `not set`): a sentence shows it without quotes."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
-
 
 NOT_SET = Shown("not set")
 
 
 def rebuilt(kind: type[Error], sentence: str) -> Error:
-    """An error of `kind` that says exactly `sentence`: the one place that goes round `__init__`.
+    """An error of `kind` that says `sentence` and nothing else: the one place that goes round `__init__`.
 
     The constructor of InvalidValue composes its sentence of parts; a sentence from a peer comes whole, and `__new__`
     alone keeps it.
     """
-    return kind.__new__(kind, sentence)
+    return kind.__new__(kind, printable(sentence))
 
 
 def within(field: str, value: int, low: int, high: int) -> int:
@@ -103,8 +95,3 @@ def utf8_size(field: str, value: str) -> int:
     except UnicodeEncodeError as error:
         rule = f"must be text that UTF-8 can carry; character {error.start} is not"
         raise InvalidValue(field, shortened(value), rule) from None
-
-
-def shortened(value: str) -> str:
-    """`value`, cut to what a sentence may repeat."""
-    return value if len(value) <= LONGEST_SHOWN else value[: LONGEST_SHOWN - 1] + "…"
