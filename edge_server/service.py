@@ -12,12 +12,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import Any, cast
 
 import grpc
 
 from edge_server.door import Door
 from edge_server.edge import Edge
-from edge_server.endings import Overdue
+from edge_server.endings import Overdue, drop_frames
 from edge_server.metrics import EdgeMetrics
 from edge_server.stream import Stream
 from edge_server.visit import Visit, outcome_of
@@ -26,7 +27,7 @@ from shared.logs import REQUEST
 from shared.speculation.messages import Pong
 from shared.wire.codec import FromDevice, FromEdge, decode_request, encode_info, encode_response, parse_request
 from shared.wire.handshake import Limits, ServerInfo
-from shared.wire.metadata import REQUEST_KEY, by_key, new_request, request_of, signs_metadata
+from shared.wire.metadata import REQUEST_KEY, Metadata, by_key, new_request, request_of, signs_metadata
 from shared.wire.statuses import status_of
 from shared.wire.v1 import verify_pb2 as pb
 
@@ -117,10 +118,7 @@ class VerifyService:
             log.info("stream over", extra=running.visit.told(outcome))
             self._metrics.over(running.visit, refusal)
         if refusal is not None:
-            code, sentence, metadata = status_of(refusal)
-            log.debug("refused: %s", sentence)
-            told = metadata if named else (*metadata, (REQUEST_KEY, request))
-            await context.abort(code, sentence, told)
+            _answer(context, refusal, () if named else ((REQUEST_KEY, request),))
 
     async def _serve(
         self, running: _Running, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]
@@ -181,16 +179,19 @@ class VerifyService:
             self._door.admit(context)
             return encode_info(_info(self._admit()))
         except CovspecError as refusal:
-            return await context.abort(*status_of(refusal))
+            _answer(context, refusal)
+            return pb.GetServerInfoResponse()
 
     async def _decoded(
         self, requests: AsyncIterator[bytes], limits: Limits, visit: Visit
     ) -> AsyncGenerator[FromDevice, None]:
-        async for data in requests:
-            self._metrics.went_up(len(data))
-            message = decode_request(parse_request(data), limits)
-            visit.heard(message, len(data))
-            yield message
+        receiving = cast(AsyncGenerator[bytes, None], aiter(requests))  # left open, it holds the last message
+        async with aclosing(receiving) as received:
+            async for data in received:
+                self._metrics.went_up(len(data))
+                message = decode_request(parse_request(data), limits)
+                visit.heard(message, len(data))
+                yield message
 
     def _admit(self) -> Edge:
         if self._draining:
@@ -198,6 +199,16 @@ class VerifyService:
         if self.edge is None:
             raise Unavailable("the edge is loading its model; try again in a moment")
         return self.edge
+
+
+def _answer(context: grpc.aio.ServicerContext[Any, Any], refusal: CovspecError, metadata: Metadata = ()) -> None:
+    """End a call with `refusal`. `context.abort` would do it by an exception that keeps the call, which keeps it."""
+    code, sentence, told = status_of(refusal)
+    log.debug("refused: %s", sentence)
+    drop_frames(refusal)
+    context.set_code(code)
+    context.set_details(sentence)
+    context.set_trailing_metadata((*told, *metadata))
 
 
 def _info(edge: Edge) -> ServerInfo:

@@ -18,7 +18,7 @@ from typing import assert_never
 from PIL import Image
 
 from edge_server.edge import Edge
-from edge_server.endings import Gone, Left, Overdue
+from edge_server.endings import Gone, Left, Overdue, drop_frames
 from edge_server.engine.offers import Offers
 from edge_server.engine.port import Request
 from edge_server.line import Ticket
@@ -93,6 +93,8 @@ class Stream:
                 await self._part(self._held)
             if self._reader is not None:
                 await asyncio.wait([self._reader])
+            self._reader = None  # a task keeps the exception that has ended it
+            drop_frames(self._refusal)
 
     @property
     def waits(self) -> bool:
@@ -245,6 +247,7 @@ class Stream:
 
     async def refuse(self, refusal: CovspecError) -> None:
         """End the writer, wherever it waits. What is `Overdue` leaves the session parked."""
+        drop_frames(refusal)  # a future keeps the traceback that it is given
         self._refusal = refusal
         if self._reader is not None and self._reader is not asyncio.current_task():
             self._reader.cancel()

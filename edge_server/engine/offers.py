@@ -139,6 +139,10 @@ class Offers:
             self._heard_at = self._clock()
             return self._conversation.resume(seen)
 
+    def close(self) -> None:
+        """The answer is over: nothing is said to what still comes."""
+        self.answer = _nobody_reads
+
     @property
     def length(self) -> int:
         """Tokens committed."""

@@ -101,11 +101,11 @@ class Session:
         self._chooser = Chooser(self.terms.parameters, self.prompt.ids)
         if self.request.judging.rule is Rule.REJECTION:
             self._rejection = Rejection(self.terms.parameters, self._chooser, self.request.judging.evidence)
-        self.offers.answer = self._say
         self._ending = Ending(self.terms.parameters, self.vlm.tokenizer.decode)
         kept, reason = self._until_end(self.request.committed)
         if len(kept) < len(self.request.committed):
             raise InvalidValue("open.committed", f"{len(self.request.committed)} tokens", f"ended after {len(kept)}")
+        self.offers.answer = self._say
         if reason is not None:
             self.finish(reason)
 
@@ -269,6 +269,7 @@ class Session:
         if self.ended is None:
             self.ended = last
             self._decoder = self._unattended = None
+            self.offers.close()
             if self.journal is not None:
                 self.deliver(self.journal.parcel(self.offers.newest))
             self.deliver(last)
