@@ -16,7 +16,7 @@ help:
 	@echo "make bench   a small table of systems and links on this machine (minutes), in build/bench/results.md"
 	@echo "make format  let ruff put the code into shape"
 	@echo "make proto   generate the gRPC stubs from protos/"
-	@echo "make env     write deploy/.env.example: every option of today"
+	@echo "make env     write deploy/.env.example and shared/option_names.py: every option of today"
 	@echo "make certs   certificates and a token for a home lab, in certs/ (NAMES='edge.lan 192.168.1.5')"
 	@echo "make clean   remove the environment and all caches"
 
@@ -77,6 +77,7 @@ proto: $(VENV)/ready-dev
 
 env: $(VENV)/ready
 	$(BIN)/python -m deploy.env_example > deploy/.env.example
+	mkdir -p build && $(BIN)/python -m deploy.option_names > build/option_names && mv build/option_names shared/option_names.py
 
 NAMES ?= localhost 127.0.0.1
 certs: $(VENV)/ready

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from device_client.bench.config import BenchOptions
-from device_client.config import STDIN, DeviceConfig, PictureOptions, SamplingOptions, ShowOptions
+from device_client.config import STDIN, DeviceConfig, PictureOptions, SamplingOptions, ShowOptions, check_text
 from device_client.endpoint.config import EndpointConfig
 from device_client.presets import PRESETS
 from shared.command_line import run
@@ -86,6 +86,7 @@ def chat(
     trace
         File for timelines of both ends, one for each answer: of out.json come out-1.json, out-2.json.
     """
+    check_text("system", system)
     from device_client.ask import Sources  # heavy, as above
     from device_client.show import Screen
     from device_client.talk import Habits, talk_on
@@ -177,6 +178,7 @@ def see(
     json
         Print all tokens with boxes and scores as one JSON object.
     """
+    check_text("PROMPT", prompt)
     from json import dumps
 
     from device_client.see import loaded, look_at  # heavy: torch, transformers
@@ -196,6 +198,7 @@ def _question(image_and_prompt: tuple[str, ...]) -> str:
     """What is asked, behind the pictures. Raises InvalidValue."""
     if not image_and_prompt or not image_and_prompt[-1].strip():
         raise InvalidValue("PROMPT", "", "say what you want to know: device-client ask IMAGE... PROMPT")
+    check_text("PROMPT", image_and_prompt[-1])
     if len(image_and_prompt) == 1 and Path(image_and_prompt[0]).is_file():
         raise InvalidValue("PROMPT", image_and_prompt[0], "is a file; the question comes after the pictures")
     return image_and_prompt[-1]
@@ -204,7 +207,7 @@ def _question(image_and_prompt: tuple[str, ...]) -> str:
 def main() -> None:
     """The entry point."""
     presets = {str(name): settings for name, settings in PRESETS.items()}
-    sys.exit(run(app, "COVSPEC_DEVICE_", _without_dash(sys.argv[1:]), presets))
+    sys.exit(run(app, _without_dash(sys.argv[1:]), presets))
 
 
 def _without_dash(arguments: list[str]) -> list[str]:

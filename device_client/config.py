@@ -215,6 +215,8 @@ class SamplingOptions:
     """Go on to max-tokens."""
 
     def __post_init__(self) -> None:
+        for text in self.stop:
+            check_text("stop", text)
         resolve(self.wish(), ModelDefaults(()), room=2**31 - 1, seed=0)  # refuses what no edge would take
 
     def wish(self) -> SamplingWish:
@@ -232,3 +234,12 @@ class SamplingOptions:
             stop=self.stop,
             ignore_eos=self.ignore_eos,
         )
+
+
+def check_text(field: str, text: str) -> None:
+    """Raises InvalidValue for bytes of a command line or a variable that are no text in UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as broken:
+        begin = text[: broken.start][-20:]
+        raise InvalidValue(field, begin, "must be text in UTF-8, and goes on with bytes that are none") from None

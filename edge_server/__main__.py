@@ -28,7 +28,7 @@ def serve(*, config: EdgeConfig = EdgeConfig()) -> int:  # noqa: B008 - frozen
 
 def main() -> None:
     """The entry point."""
-    sys.exit(run(app, "COVSPEC_EDGE_"))
+    sys.exit(run(app))
 
 
 if __name__ == "__main__":

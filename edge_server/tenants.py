@@ -31,9 +31,9 @@ class Tenants:
     def read(cls, path: Path) -> Tenants:
         """The tenants of a file. Raises InvalidValue, whose sentence repeats no token."""
         try:
-            table = tomllib.loads(pem.read("tenants", path).decode())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
-            raise InvalidValue("tenants", str(path), "is no TOML file") from broken
+            table = tomllib.loads(pem.read("tenants", path).decode("utf-8-sig"))
+        except (ValueError, RecursionError):  # what is wrong with it may hold a token
+            raise InvalidValue("tenants", str(path), "is no TOML file in UTF-8") from None
         known: dict[bytes, str] = {}
         for name, value in table.items():
             if not _NAME.fullmatch(name):

@@ -85,7 +85,7 @@ def test_fallback_local_answers_with_the_draft_and_says_so() -> None:
         (["what?", "--edge", "nowhere"], 2, "must be host:port"),
         (["what?", "--temperature", "-1"], 2, "temperature is -1"),
         (["what?", "--config", "no-such.toml"], 2, "no-such.toml"),
-        (["what?", "--config", "."], 2, "there is no such file"),
+        (["what?", "--config", "."], 2, ". is a folder"),
         (["README.md"], 2, "the question comes after the pictures"),
         (["what?", "--draft", "no/such/model"], 1, "no/such/model"),
         ([" "], 2, "say what you want to know"),

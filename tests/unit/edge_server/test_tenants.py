@@ -26,6 +26,10 @@ def test_a_token_a_hash_and_a_list_name_their_tenant(tmp_path: Path) -> None:
     assert TOKEN not in repr(read)
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    assert tenants(tmp_path, f'\N{ZERO WIDTH NO-BREAK SPACE}alice = "{TOKEN}"\n').of(TOKEN) == "alice"
+
+
 @pytest.mark.parametrize("token", [None, "", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), f"sha256:{'0' * 64}", "é"])
 def test_any_other_token_is_nobodys(tmp_path: Path, token: str | None) -> None:
     read = tenants(tmp_path, f'alice = "{TOKEN}"\n')
@@ -38,6 +42,8 @@ def test_any_other_token_is_nobodys(tmp_path: Path, token: str | None) -> None:
     ("text", "said"),
     [
         ("alice", "is no TOML file"),
+        (f"alice = {'9' * 5000}", "is no TOML file"),
+        (f"alice = {'[' * 100_000}", "is no TOML file"),
         ("", "names nobody"),
         ('"al ice" = "a-token-drawn-by-chance"', "a tenant's name"),
         ("alice = 5", "must be a token"),
