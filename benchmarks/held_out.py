@@ -8,8 +8,8 @@ import random
 from device_client.answer import Question
 from shared.demo.world import HELD_OUT, Scene, ask_kind, draw, rich_scene, scene
 from shared.demo.world import Question as Asked
+from shared.media.images import open_image
 from shared.speculation.request import Message, Picture, SamplingWish, Text
-from shared.vlm.images import open_image
 
 # Descriptions are long, the other answers are short: a third of the questions asks for one. A board is the longest.
 KINDS_IN_TURN = (

@@ -14,9 +14,10 @@ import uvloop
 from device_client.answer import Answer, Piece, Question
 from device_client.chat import Chat, SeenPicture
 from device_client.client import Client
+from device_client.clipboard import clipboard_picture
 from device_client.config import DeviceConfig, PictureOptions
 from device_client.local import local_pieces
-from device_client.pictures import clipboard_picture, read_picture
+from device_client.pictures import read_picture
 from device_client.provisional import Provisional
 from device_client.show import FRAME_SECONDS, Screen
 from device_client.start import loaded, log_to

@@ -21,17 +21,19 @@ from PIL import Image
 from device_client.chat import SeenPicture
 from device_client.config import STDIN
 from shared.errors import ImageError, Unsupported
-from shared.excerpts import LONGEST, named
-from shared.vlm.images import open_image
+from shared.excerpts import LONGEST, Shown, named
+from shared.media.decoder import Encoded
+from shared.media.images import MOST_PIXELS, open_image
+from shared.media.orientation import ORIENTATION, turn
+from shared.media.pixels import as_rgb
 
-MAX_PIXELS = 256_000_000  # what this device opens; the edge's own limit is checked there
 MAX_BYTES = 64 * 2**20  # of a picture that comes from elsewhere
 FETCH_SECONDS = 20.0
 
 
 def seen(data: bytes, name: str) -> SeenPicture:
     """The picture in `data`. Raises ImageError with `name`."""
-    return SeenPicture(data, open_image(data, MAX_PIXELS, name))
+    return SeenPicture(data, open_image(data, MOST_PIXELS, name))
 
 
 def read_picture(source: str, *, allow_url: bool = False) -> SeenPicture:
@@ -48,13 +50,19 @@ def read_picture(source: str, *, allow_url: bool = False) -> SeenPicture:
 
 def picture_of_uri(uri: str, *, allow_url: bool = False) -> SeenPicture:
     """The picture of a data URI or, with leave, of an http(s) URL; never a file. Raises ImageError, Unsupported."""
+    file = file_of_uri(uri, allow_url=allow_url)
+    return seen(file.data, file.name)
+
+
+def file_of_uri(uri: str, *, allow_url: bool = False) -> Encoded:
+    """The same, not decoded. Raises ImageError, Unsupported."""
     if uri.startswith("data:"):
-        return seen(_of_data_uri(uri), _short(uri))
+        return Encoded(_of_data_uri(uri), _short(uri))
     if not is_url(uri):
         raise ImageError("picture", _short(uri), "must be a data URI such as data:image/png;base64,…")
     if not allow_url:
         raise Unsupported(f"{_short(uri)} is a URL: pictures are fetched from the network only with --allow-url")
-    return seen(_fetched(uri), _short(uri))
+    return Encoded(_fetched(uri), _short(uri))
 
 
 def is_url(source: str) -> bool:
@@ -62,28 +70,18 @@ def is_url(source: str) -> bool:
     return source.lower().startswith(("http://", "https://"))
 
 
-def clipboard_picture() -> SeenPicture:
-    """The picture in the clipboard. Raises ImageError if there is none, Unsupported if there is no clipboard."""
-    from PIL import ImageGrab
-
-    try:
-        grabbed = ImageGrab.grabclipboard()
-    except NotImplementedError:
-        raise Unsupported("the clipboard cannot be read here: install wl-clipboard (Wayland) or xclip (X11)") from None
-    except (OSError, ChildProcessError) as missing:
-        raise Unsupported(f"the clipboard cannot be read here: {missing}") from None
-    if isinstance(grabbed, list) and grabbed:  # files that were copied
-        return read_picture(grabbed[0])
-    if not isinstance(grabbed, Image.Image):
-        raise ImageError("clipboard", "no picture", "copy one first")
-    return as_png(grabbed)
-
-
 def as_png(image: Image.Image) -> SeenPicture:
-    """A picture that has no file, as one."""
+    """An image of Pillow's, treated as the file that it came from would be. Raises ImageError."""
+    if image.width * image.height > MOST_PIXELS:
+        raise ImageError("picture", image.size, f"must have at most {MOST_PIXELS} pixels")
     file = io.BytesIO()
-    image.save(file, "png")
-    return seen(file.getvalue(), "picture")
+    try:
+        image.load()
+        upright = as_rgb(image, turn(image.getexif().get(ORIENTATION, 1)))
+        upright.save(file, "png")
+    except Exception:  # closed, cut short, empty, of a mode without colours: Pillow says it in many ways
+        raise ImageError("picture", Shown("a Pillow image"), "it is closed, cut short, empty or broken") from None
+    return SeenPicture(file.getvalue(), upright.copy() if upright is image else upright)
 
 
 def _of_data_uri(uri: str) -> bytes:

@@ -9,12 +9,14 @@ from device_client.api import load_draft
 from device_client.config import DeviceConfig
 from device_client.show import Notes, Screen
 from shared import logs
+from shared.media.quiet import quiet_decoders
 from shared.vlm.port import Vlm
 from shared.vlm.threads import pin_process, resolve_threads
 
 
 def log_to(screen: Screen, config: DeviceConfig, *, verbose: bool) -> None:
     """Warnings, and if `verbose` what our own parts tell, become notes of the screen; or all of it lines of JSON."""
+    quiet_decoders()
     if config.log_format == "json":
         logs.set_up("warning", "json")
     else:

@@ -19,8 +19,9 @@ import uvloop
 from device_client.ask import Sources, show_answer, warn_if_overheard
 from device_client.chat import Chat, SeenPicture
 from device_client.client import Client
+from device_client.clipboard import clipboard_picture
 from device_client.config import DeviceConfig
-from device_client.pictures import clipboard_picture, read_picture
+from device_client.pictures import read_picture
 from device_client.show import Screen
 from device_client.start import loaded, log_to
 from device_client.trace.trace_file import Traces

@@ -88,6 +88,9 @@ class EdgeConfig:
     """Millions of pixels of one picture."""
     max_image_mib: float = 32.0
     """MiB of one encoded picture."""
+    decode_mib: float = 3072.0
+    """MiB for decoding images, and for decoded ones that the model has not taken, in all streams together. Openings
+    wait for it in the order of coming, 30 s at most; one that needs more than all of it is refused."""
     image_cache_mib: float = 256.0
     """MiB of encoded pictures kept, so that a picture asked about again need not be sent again. And, counted apart, of
     pictures that those in line may send before they have a place."""
@@ -132,6 +135,7 @@ class EdgeConfig:
         _check("max_images", self.max_images, 0, 1000)
         _check("max_image_megapixels", self.max_image_megapixels, 0.001, 1000)
         _check("max_image_mib", self.max_image_mib, 0.001, 1024)
+        _check("decode_mib", self.decode_mib, 1, 2**20)
         _check("image_cache_mib", self.image_cache_mib, 0, 2**20)
         _check("park_seconds", self.park_seconds, 0, 86400)
         _check("drain_seconds", self.drain_seconds, 0, 3600)

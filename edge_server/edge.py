@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from edge_server.engine.port import TargetEngine
 from edge_server.sessions import Sessions
 from edge_server.uploads import ImageStore, WaitingRoom
+from shared.media.decoder import ImageDecoder
 from shared.wire.handshake import Limits
 
 
@@ -18,6 +19,7 @@ class Edge:
     sessions: Sessions
     store: ImageStore
     waiting_room: WaitingRoom
+    decoder: ImageDecoder
     limits: Limits
     park_seconds: float
     lossy: bool = False

@@ -10,6 +10,7 @@ from edge_server.config import EdgeConfig
 from edge_server.server import serve
 from shared import logs
 from shared.demo.pair import target_folder
+from shared.media.quiet import quiet_decoders
 from shared.vlm.load import load
 from shared.vlm.port import Vlm
 from shared.vlm.threads import pin_process, pin_thread, resolve_threads
@@ -18,6 +19,7 @@ from shared.vlm.threads import pin_process, pin_thread, resolve_threads
 def launch(config: EdgeConfig) -> int:
     """Run an edge until it is told to stop; the exit code."""
     logs.set_up(config.log_level, config.log_format)
+    quiet_decoders()
     threads = resolve_threads(config.threads, config.model)
     pin_process(threads)
 

@@ -28,6 +28,7 @@ from edge_server.sessions import Sessions
 from edge_server.uploads import ImageStore, WaitingRoom
 from edge_server.watchers import together
 from shared.errors import Unavailable
+from shared.media.decoder import ImageDecoder
 from shared.vlm.port import Vlm
 from shared.vlm.remains import Remains
 from shared.vlm.threads import threads_here
@@ -69,6 +70,7 @@ class EdgeServer:
         self._sessions = Sessions(config.max_sessions, config.park_seconds, config.max_queue, share=share)
         cache = round(config.image_cache_mib * _MIB)
         self._store, self._waiting_room = ImageStore(cache), WaitingRoom(cache)
+        self._decoder = ImageDecoder(round(config.decode_mib * _MIB))
         self._health = health.HealthServicer()
         connections = ("grpc.max_allowed_incoming_connections", config.max_connections)
         self._server = grpc.aio.server(options=(*_OPTIONS, connections))
@@ -178,6 +180,7 @@ class EdgeServer:
             self._sessions,
             self._store,
             self._waiting_room,
+            self._decoder,
             limits,
             self._config.park_seconds,
             self._config.allow_lossy,

@@ -27,10 +27,10 @@ from edge_server.uploads import Uploads
 from edge_server.wishes import check_attend, check_judging, common_ids, pace_of
 from shared.errors import CovspecError, EngineFailure, OutOfStep, Superseded
 from shared.logs import REQUEST
+from shared.media.decoder import Decoded, Encoded
 from shared.speculation.edge import Rules
-from shared.speculation.messages import Finish, Finished, FinishReason, Ping, Pong, Propose, Yield
+from shared.speculation.messages import Finish, Finished, FinishReason, Pace, Ping, Pong, Propose, Yield
 from shared.speculation.request import ImageReference
-from shared.vlm.images import open_image
 from shared.wire.codec import FromDevice, FromEdge
 from shared.wire.handshake import Drain, ImageChunk, ImageHeld, Open, Opened, Queued, Resume
 
@@ -134,23 +134,8 @@ class Stream:
             self._offers = offers = Offers(rules, opening.committed, monotonic)
             self._reader = asyncio.create_task(self._read())
             await self._come(ticket, opening.images)
-            images = await self._images()
-            request = Request(
-                opening.messages,
-                images,
-                opening.sampling,
-                secrets.randbits(64),
-                pace,
-                opening.committed,
-                tuple(reference.digest for reference in opening.images),
-                opening.log_probabilities,
-                self._tenant,
-                opening.trace,
-                device.judging,
-                REQUEST.get(),
-                opening.attend,
-            )
-            answer = await self._edge.engine.open(request, offers)
+            with await self._images() as images:
+                answer = await self._edge.engine.open(self._request(opening, images, pace), offers)
         except BaseException:
             sessions.release(ticket)
             raise
@@ -201,11 +186,27 @@ class Stream:
         self._reader = asyncio.create_task(self._read())
         return held
 
-    async def _images(self) -> tuple[Image.Image, ...]:
-        most = self._edge.limits.max_image_pixels
+    async def _images(self) -> Decoded:
         encoded = await self._uploads.complete(UPLOAD_SECONDS)
-        return tuple(
-            [await asyncio.to_thread(open_image, data, most, f"picture {i}") for i, data in enumerate(encoded)]
+        files = [Encoded(data, f"picture {number}") for number, data in enumerate(encoded)]
+        return await self._edge.decoder.decode(files, self._edge.limits.max_image_pixels)
+
+    def _request(self, opening: Open, images: tuple[Image.Image, ...], pace: Pace) -> Request:
+        """What the engine is asked."""
+        return Request(
+            opening.messages,
+            images,
+            opening.sampling,
+            secrets.randbits(64),
+            pace,
+            opening.committed,
+            tuple(reference.digest for reference in opening.images),
+            opening.log_probabilities,
+            self._tenant,
+            opening.trace,
+            opening.device.judging,
+            REQUEST.get(),
+            opening.attend,
         )
 
     async def _converse(self, held: Held) -> None:

@@ -42,7 +42,7 @@ class InvalidValue(CovspecError):
 
 
 class ImageError(InvalidValue):
-    """A picture that cannot be used."""
+    """An image that cannot be used."""
 
 
 class PromptTooLong(InvalidValue):

@@ -21,11 +21,11 @@ from benchmarks.replay.script import Recording
 from device_client.draft.drafter import Drafter
 from shared.demo.pair import draft_folder, target_folder
 from shared.demo.world import HELD_OUT, KINDS, ask_kind, draw, scene
+from shared.media.images import open_image
 from shared.speculation.coupled import Chooser
 from shared.speculation.ending import Ending
 from shared.speculation.prints import fit
 from shared.speculation.request import Message, Picture, SamplingWish, Text, resolve
-from shared.vlm.images import open_image
 from shared.vlm.load import load
 from shared.vlm.port import Vlm
 from shared.vlm.single import extend, prefill

@@ -14,8 +14,8 @@ from time import perf_counter
 import torch
 
 from shared.demo.pair import packaged_samples
+from shared.media.images import open_image
 from shared.speculation.request import Message, Picture, Text
-from shared.vlm.images import open_image
 from shared.vlm.load import load
 from shared.vlm.port import Block, Vlm
 from shared.vlm.single import prefill

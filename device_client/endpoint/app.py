@@ -21,19 +21,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from device_client.chat import Chat, SeenPicture
 from device_client.client import Client as Asker
 from device_client.endpoint.answering import Desk, Reply, send_json
 from device_client.endpoint.config import EndpointConfig
+from device_client.endpoint.images import addresses, chat_of, check_images
 from device_client.endpoint.meters import Meters
 from device_client.endpoint.places import Places
-from device_client.endpoint.reading import Address, ChatRequest, Words, read_request
+from device_client.endpoint.reading import ChatRequest, read_request
 from device_client.endpoint.refusals import BROKEN, UNAUTHORIZED, NotServed, Refusal, TooLarge, refusal_of
 from device_client.endpoint.writing import Form
-from device_client.pictures import picture_of_uri
+from device_client.pictures import file_of_uri
 from shared.errors import CovspecError, InvalidValue
 from shared.excerpts import excerpt
-from shared.speculation.request import Message, Part, Picture, Text
+from shared.media.decoder import Decoded, Encoded, ImageDecoder
 from shared.wire.handshake import ServerInfo
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,7 @@ class Endpoint:
         self._config = config
         self._asker = asker
         places = Places(config.parallel, config.max_waiting, clock)
+        self._decoder = ImageDecoder(round(config.decode_mib * _MIB))
         self._desk = Desk(asker, places, Meters(places, lambda: asker.traffic))
         middleware = [Middleware(_Door, key=config.api_key, meters=self._desk.meters)]
         if config.on_loopback:  # a page in a browser here must not reach it under a name of its own (DNS rebinding)
@@ -70,9 +71,12 @@ class Endpoint:
         info = await self._info()
         if wanted.model not in (info.model, *self._config.served_model_name):
             raise NotServed(f"the model {excerpt(wanted.model)} is not served here; {excerpt(info.model)} is")
-        chat = await asyncio.to_thread(_chat_of, wanted, allow_url=self._config.allow_url)
+        files = await asyncio.to_thread(_files_of, wanted, allow_url=self._config.allow_url)
+        check_images(files, info.limits)
         form = Form(wanted.model, self._asker.vlm.tokenizer.decode, wanted.log_probabilities)
-        return _Application(Reply(self._desk, wanted, chat, form))
+        decoded = await self._decoder.decode(files, info.limits.max_image_pixels)
+        chat = chat_of(wanted, files, decoded.images)
+        return _Application(Reply(self._desk, wanted, chat, form), decoded)
 
     async def _models(self, _: Request) -> Response:
         info = await self._fresh()
@@ -147,14 +151,21 @@ class _Door:
 
 
 class _Application(Response):
-    """A response that an ASGI application gives."""
+    """A response that an ASGI application gives, once, about `images`, which are released then."""
 
-    def __init__(self, application: ASGIApp) -> None:
+    def __init__(self, application: ASGIApp, images: Decoded) -> None:
         super().__init__()
-        self._application = application
+        self._application: ASGIApp | None = application
+        self._images = images
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._application(scope, receive, send)
+        application, self._application = self._application, None
+        assert application is not None
+        try:
+            await application(scope, receive, send)
+        finally:
+            del application  # and with it the chat, which holds the images too
+            self._images.release()
 
 
 async def _broken(_: Request, error: Exception) -> Response:
@@ -162,21 +173,9 @@ async def _broken(_: Request, error: Exception) -> Response:
     return JSONResponse(BROKEN.body, BROKEN.status)
 
 
-def _chat_of(wanted: ChatRequest, *, allow_url: bool) -> Chat:
-    """The chat with its pictures read. Raises ImageError, Unsupported."""
-    messages: list[Message] = []
-    pictures: list[SeenPicture] = []
-    for turn in wanted.turns:
-        parts: list[Part] = []
-        for part in turn.parts:
-            match part:
-                case Words(text):
-                    parts.append(Text(text))
-                case Address(uri):
-                    parts.append(Picture(len(pictures)))
-                    pictures.append(picture_of_uri(uri, allow_url=allow_url))
-        messages.append(Message(turn.role, tuple(parts)))
-    return Chat(tuple(messages), tuple(pictures))
+def _files_of(wanted: ChatRequest, *, allow_url: bool) -> list[Encoded]:
+    """The images of a request, not decoded. Raises ImageError, Unsupported."""
+    return [file_of_uri(uri, allow_url=allow_url) for uri in addresses(wanted)]
 
 
 def _described(name: str, info: ServerInfo) -> dict[str, object]:

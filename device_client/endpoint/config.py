@@ -36,6 +36,9 @@ class EndpointConfig:
     """Most answers to one request (n)."""
     max_body_mib: float = 64.0
     """MiB of one request, its pictures included."""
+    decode_mib: float = 2048.0
+    """MiB for decoding images, and for decoded ones until their answer is over, in all requests together. Requests wait
+    for it in the order of coming, 30 s at most; one that needs more than all of it is refused."""
     allow_url: bool = False
     """Fetch pictures from http(s) URLs. Whoever may ask can then make this machine call any address in its reach."""
     drain_seconds: float = 10.0
@@ -53,6 +56,7 @@ class EndpointConfig:
             ("max_waiting", 0, 100_000),
             ("max_choices", 1, 128),
             ("max_body_mib", 0.001, 1024),
+            ("decode_mib", 1, 2**20),
             ("drain_seconds", 0, 3600),
         ):
             if not low <= getattr(self, name) <= high:

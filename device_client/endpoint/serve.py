@@ -21,6 +21,7 @@ from device_client.endpoint.config import EndpointConfig
 from device_client.trace.trace_file import Traces
 from shared import logs
 from shared.errors import CovspecError, InvalidValue, Unavailable
+from shared.media.quiet import quiet_decoders
 from shared.vlm.port import Vlm
 from shared.vlm.threads import pin_process, resolve_threads
 
@@ -41,6 +42,7 @@ def serve_on(config: DeviceConfig, endpoint: EndpointConfig) -> int:
     if config.fallback == "local":
         raise InvalidValue("fallback", config.fallback, "the endpoint answers with the target or not at all")
     logs.set_up(endpoint.log_level, config.log_format, "device-client: ")
+    quiet_decoders()
     for library in ("httpx", "asyncio", "uvicorn"):
         logging.getLogger(library).setLevel(logging.WARNING)
     log.info("loading the draft %s", config.draft)

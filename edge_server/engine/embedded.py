@@ -106,6 +106,7 @@ class EmbeddedEngine:
             session = await asyncio.shield(preparing)
         except asyncio.CancelledError:  # the stream is gone; the session that is being made must not stay
             preparing.add_done_callback(self._discard_prepared)
+            await asyncio.wait([preparing])  # until then the images are held, whose memory the caller frees
             raise
         return EmbeddedAnswer(session, outbox, self.ask, self.discard)
 
@@ -228,7 +229,8 @@ class EmbeddedEngine:
 
     def _prepare(self, request: Request, offers: Offers, outbox: Outbox) -> Session:
         session = Session.prepare(self._model, request, offers, outbox.put, self._batch.everybody)
-        session.leave = lambda decoder: self._remains.leave(request.tenant, decoder, self._clock())
+        tenant = request.tenant  # not the request, which has the images
+        session.leave = lambda decoder: self._remains.leave(tenant, decoder, self._clock())
         if request.trace:
             session.journal = Journal(self._clock)
         self._turns.sessions.append(session)

@@ -7,7 +7,7 @@ nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -118,8 +118,9 @@ class Session:
         deliver: Callable[[News | CovspecError], None],
         everybody: Experience,
     ) -> Session:
-        """Make the prompt and settle the terms. Raises InvalidValue, PromptTooLong."""
+        """Make the prompt and settle the terms; the images are not held. Raises InvalidValue, PromptTooLong."""
         prompt = vlm.prepare(request.messages, request.images).known_by(request.placed)
+        request = replace(request, images=())
         for name, ids in (
             ("sampling.logit_bias", [i for i, _ in request.wish.logit_bias]),
             ("committed", request.committed),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from device_client.pictures import clipboard_picture
+from device_client.clipboard import clipboard_picture
 from shared.demo.pair import samples
 from shared.errors import ImageError, Unsupported
 

@@ -61,7 +61,7 @@ NOT_A_PICTURE = opening("?", TEXT)
 TRUNCATED = PICTURE[: len(PICTURE) // 2]
 
 BEFORE_OPENED = [
-    Case("no picture", [NOT_A_PICTURE, *chunks(TEXT)], INVALID, ImageError, ("picture 0", "these ar", "begins with")),
+    Case("no picture", [NOT_A_PICTURE, *chunks(TEXT)], INVALID, ImageError, ("picture 0 is a text", "PNG, JPEG")),
     Case(
         "a truncated picture",
         [opening("?", TRUNCATED), *chunks(TRUNCATED)],

@@ -11,8 +11,8 @@ import torch
 from benchmarks.expand import Expansion, expanded
 from shared.demo.pair import draft_folder, packaged_samples
 from shared.errors import InvalidValue
+from shared.media.images import open_image
 from shared.speculation.request import Message, Picture, Text
-from shared.vlm.images import open_image
 from shared.vlm.load import load
 from shared.vlm.port import Vlm
 from shared.vlm.single import extend, prefill

@@ -13,9 +13,9 @@ from benchmarks.replay.recording import question, recorded
 from benchmarks.replay.script import Recording
 from device_client.answer import Question
 from device_client.link import connect, server_info
+from shared.media.images import open_image
 from shared.speculation.messages import Pace
 from shared.speculation.request import SamplingWish
-from shared.vlm.images import open_image
 from tests.support.system import alone, edge, toy_draft, toy_target
 
 WISH = SamplingWish(temperature=0.0, max_tokens=30)

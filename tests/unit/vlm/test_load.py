@@ -62,7 +62,7 @@ def test_loading_is_silent(folder: Path, capfd: pytest.CaptureFixture[str]) -> N
 
 def test_the_images_and_the_toy_load_without_transformers() -> None:
     """A device with a toy, or an edge that checks a picture, pays nothing for a library it does not use."""
-    code = "import sys, shared.vlm.load, shared.vlm.images as i; i.open_image; shared.vlm.load.load('toy:seed=1')"
+    code = "import sys, shared.vlm.load, shared.media.images as i; i.open_image; shared.vlm.load.load('toy:seed=1')"
     subprocess.run([sys.executable, "-c", f"{code}; assert 'transformers' not in sys.modules"], check=True, timeout=120)
 
 
