@@ -24,6 +24,7 @@ from device_client.start import loaded, log_to
 from device_client.trace.trace import Trace
 from device_client.trace.trace_file import traced
 from shared.errors import Overloaded, Unavailable
+from shared.speculation.prints import short
 from shared.speculation.request import SamplingWish
 from shared.vlm.port import Vlm
 from shared.wire.handshake import Queued
@@ -144,7 +145,7 @@ async def _reach(client: Client, question: Question, config: DeviceConfig, trace
     log.info("draft %s, threads %d, window %d, pace %s", config.draft, client.threads, config.window, config.pace)
     try:
         info = await client.info()
-        log.info("edge %s: %s (%s), %s", config.edge, info.model, info.family, info.limits)
+        log.info("edge %s: %s (%s), %s, %s", config.edge, info.model, info.family, short(info.fingerprint), info.limits)
         return await client.ask(question, trace)
     except Unavailable as gone:
         raise Unavailable(f"the edge {config.edge} cannot be reached: {str(gone).strip()}") from None

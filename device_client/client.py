@@ -154,6 +154,7 @@ class Client:
             request,
             metadata,
             resume=resume,
+            changed=self.forget,
         )
         recorder = Recorder(begin, Ledger(self._ledger), trace=trace, lossy=0 if drawing.judging.lossy else None)
         session = EdgeSession(opening, question.encoded, info, route, recorder)

@@ -23,7 +23,7 @@ from device_client.show import Screen
 from device_client.start import loaded, log_to
 from shared.demo.pair import packaged_samples
 from shared.errors import CovspecError, Unavailable
-from shared.speculation.prints import CommonIds, ModelPrints, differences, fit
+from shared.speculation.prints import CommonIds, ModelPrints, differences, fit, short
 from shared.speculation.request import SamplingWish
 from shared.vlm.port import Vlm
 from shared.wire.handshake import ServerInfo
@@ -104,7 +104,8 @@ async def _examine(config: DeviceConfig, draft: Vlm, screen: Screen) -> int:
 def _about(info: ServerInfo, draft: Vlm) -> Iterator[str]:
     limits, mine = info.limits, draft.info
     yield (
-        f"target {info.model} ({info.family}), context {limits.context_length}, at most {limits.max_images} pictures "
+        f"target {info.model} ({info.family}), fingerprint {short(info.fingerprint)}"
+        f", context {limits.context_length}, at most {limits.max_images} pictures "
         f"of {limits.max_image_bytes / 2**20:g} MiB, {limits.max_sessions} answers at once, version {info.version}"
     )
     yield f"draft {mine.name} ({mine.family}), context {mine.context_length}"

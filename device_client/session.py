@@ -32,11 +32,16 @@ from shared.logs import RequestLog
 from shared.speculation.attended import Attended
 from shared.speculation.device import DeviceConversation
 from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Yield
+from shared.speculation.prints import short
 from shared.wire.codec import FromEdge
 from shared.wire.handshake import Drain, ImageHeld, Open, Opened, Queued, Resume, ServerInfo
 from shared.wire.metadata import Metadata, route_metadata
 
 log = logging.getLogger(__name__)
+
+
+def _ignored() -> None:
+    """For whom it makes no difference that an edge has another target."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ class Route:
 
     `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices. `request`: by which
     both ends name the answer in their logs. `metadata`: said at the beginning of each stream. `resume`: whether an
-    answer that was opened is tried for when its stream breaks.
+    answer that was opened is tried for when its stream breaks. `changed`: called when the edge has
+    another target than it said.
     """
 
     first: grpc.aio.Channel
@@ -55,6 +61,7 @@ class Route:
     request: str = ""
     metadata: Metadata = ()
     resume: bool = True
+    changed: Callable[[], None] = _ignored
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +172,7 @@ class EdgeSession:
         try:
             if self.opened is not None and not self._known:
                 now = await server_info(channel, metadata)
-                self._check_same(now)
+                self._check_same(now.fingerprint)
                 self._attends = now.attends
             async with Link(channel, self._limits, self.recorder.ledger, self._tempo, metadata) as link:
                 self._begin(link, conversation)
@@ -177,7 +184,7 @@ class EdgeSession:
                             if isinstance(message, Finished):
                                 reason = FinishReason.DONE
                             yield message
-                except (GeneratorExit, asyncio.CancelledError):  # nobody reads on
+                except (GeneratorExit, asyncio.CancelledError, ModelMismatch):  # nobody reads on
                     self._link = None
                     await link.finish(Finish(reason))
                     raise
@@ -213,6 +220,7 @@ class EdgeSession:
             self.recorder.trace.heard(message)
         match message:
             case Opened():
+                self._check_same(message.fingerprint)
                 if self.opened is not None:
                     self.recorder.reconnects += 1
                     self.log.warning("the link is back; the answer goes on")
@@ -238,16 +246,16 @@ class EdgeSession:
     def _tempo(self) -> Tempo:
         return Tempo(self.recorder.step_seconds, self.recorder.flight.round_trip)
 
-    def _check_same(self, now: ServerInfo) -> None:
-        """Another target would go on with another text. Raises ModelMismatch."""
-        then = self._info
-        if (now.model, now.vocabulary, now.special_tokens, now.chat_template) != (
-            then.model,
-            then.vocabulary,
-            then.special_tokens,
-            then.chat_template,
-        ):
-            raise ModelMismatch(f"the edge now serves {now.model}, but {then.model} began this answer; ask again")
+    def _check_same(self, fingerprint: bytes) -> None:
+        """Another target would say another text, and may have other ids. Raises ModelMismatch."""
+        then = self._info.fingerprint
+        if fingerprint == then:
+            return
+        self._route.changed()
+        said = f"the edge has another model than before: its fingerprint is {short(fingerprint)}, not {short(then)}"
+        if self.opened is not None:
+            said = f"the answer is not complete: {said}, and another model would go on with another text"
+        raise ModelMismatch(f"{said}; ask again")
 
     def _tell(self, broken: CovspecError, wait: float, patience: Patience) -> None:
         """Warn at the first of several failures: the person sees that nothing moves, and why."""

@@ -46,6 +46,11 @@ class EdgeMetrics:
         """All of it, in Prometheus' text format."""
         return generate_latest(self._registry)
 
+    def serves(self, fingerprint: bytes) -> None:
+        """The model is loaded, and this is its fingerprint."""
+        info = self._gauge("model_info", "The model that answers here.", ("fingerprint",))
+        info.labels(self._model, fingerprint.hex()).set(1)
+
     def watch(self, sessions: Sessions, remains: Remains) -> None:
         """Tell how many sessions there are, and how much ended ones have left, whenever somebody looks."""
         left = self._gauge("prefix_cache_bytes", "Memory of what ended answers have left for their chat's next turn.")

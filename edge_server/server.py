@@ -29,6 +29,7 @@ from edge_server.uploads import ImageStore, WaitingRoom
 from edge_server.watchers import together
 from shared.errors import Unavailable
 from shared.media.decoder import ImageDecoder
+from shared.speculation.prints import short
 from shared.vlm.port import Vlm
 from shared.vlm.remains import Remains
 from shared.vlm.threads import threads_here
@@ -113,6 +114,7 @@ class EdgeServer:
             await self._open.aclose()
             raise
         self._service.edge = self._edge()
+        self._metrics.serves(self._engine.fingerprint)
         await self._say(health_pb2.HealthCheckResponse.SERVING)
         self._serves = True
         log.info("ready: %s", await self._described())
@@ -192,7 +194,8 @@ class EdgeServer:
         info, config, threads = self._engine.info, self._config, await self._engine.ask(threads_here)
         paces = ", ".join(pace.value for pace in self._engine.paces)
         return (
-            f"{info.name} ({info.family}), threads {threads}, context {info.context_length},"
+            f"{info.name} ({info.family}), fingerprint {short(self._engine.fingerprint)},"
+            f" threads {threads}, context {info.context_length},"
             f" window {config.max_window}, batch {config.max_batch}, places {config.max_sessions},"
             f" line {config.max_queue}, {paces if config.proposals else 'no proposals'}"
             f"{', lossy answers allowed' if config.allow_lossy else ''}"

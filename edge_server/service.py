@@ -217,6 +217,7 @@ def _info(edge: Edge) -> ServerInfo:
     return ServerInfo(
         model=model.name,
         family=model.family,
+        fingerprint=edge.engine.fingerprint,
         vocabulary=model.prints.vocabulary,
         special_tokens=model.prints.special_tokens,
         chat_template=model.prints.chat_template,

@@ -151,6 +151,7 @@ class Stream:
             window=device.window,
             pace=pace,
             park_seconds=math.ceil(self._edge.park_seconds),
+            fingerprint=self._edge.engine.fingerprint,
         )
         held = self._held = Held(answer, offers, opened, ticket, self)
         sessions.add(held)

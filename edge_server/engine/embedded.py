@@ -38,6 +38,7 @@ from shared.vlm.single import answer_once
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
+_LOADING = "the edge is loading its model; try again in a moment"
 
 
 class EmbeddedEngine:
@@ -65,6 +66,7 @@ class EmbeddedEngine:
         self._observer = observer
         self._clock = clock
         self._vlm: Vlm | None = None
+        self._fingerprint: bytes | None = None
         self._turns = Turns(batching.turn, self._batch.alone)
         self._inbox = Inbox()
         self._closing = False
@@ -74,6 +76,13 @@ class EmbeddedEngine:
     def info(self) -> ModelInfo:
         """The model. Raises Unavailable while it loads."""
         return self._model.info
+
+    @property
+    def fingerprint(self) -> bytes:
+        """What tells the model from others. Raises Unavailable while it loads."""
+        if self._fingerprint is None:
+            raise Unavailable(_LOADING)
+        return self._fingerprint
 
     async def start(self) -> None:
         """Load the model. Raises ModelError; the thread ends then."""
@@ -241,12 +250,14 @@ class EmbeddedEngine:
             self._inbox.put(partial(self.discard, preparing.result()))
 
     def _load_model(self) -> None:
-        self._vlm = self._load()
+        vlm = self._load()
+        self._fingerprint = vlm.fingerprint()  # before its first forward: some models change their weights' form then
+        self._vlm = vlm
 
     @property
     def _model(self) -> Vlm:
         if self._vlm is None:
-            raise Unavailable("the edge is loading its model; try again in a moment")
+            raise Unavailable(_LOADING)
         return self._vlm
 
     def _close(self) -> None:

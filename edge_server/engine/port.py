@@ -93,6 +93,10 @@ class TargetEngine(Protocol):
         """The model. Raises Unavailable while it loads."""
 
     @property
+    def fingerprint(self) -> bytes:
+        """What tells the model from others (`Vlm.fingerprint`). Raises Unavailable while it loads."""
+
+    @property
     def paces(self) -> tuple[Pace, ...]:
         """Paces on offer, the default one first."""
 

@@ -14,6 +14,7 @@ from shared.errors import ModelMismatch
 
 BLOCK = 64  # ids in a block: the resolution of a comparison
 DIGEST = 4  # bytes of a block's digest: 64 ids cost 4 bytes on the wire
+FINGERPRINT = 16  # bytes of a model's fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +116,8 @@ def differences(draft: ModelPrints, target: ModelPrints) -> tuple[str, ...]:
     if draft.image_processor != target.image_processor:
         said.append("image processors differ: the draft sees pictures at another size or cut, and may agree less")
     return tuple(said)
+
+
+def short(fingerprint: bytes) -> str:
+    """A fingerprint as people compare it: the first 12 hexadecimal digits."""
+    return fingerprint.hex()[:12]

@@ -76,6 +76,19 @@ class ChatTokenizer:
             image_processor=image_processor,
         )
 
+    def settings(self) -> dict[str, Any]:
+        """All that decides which ids a chat becomes and which text ids become, as JSON has it."""
+        backend = getattr(self._tokenizer, "backend_tokenizer", None)
+        whole = {} if backend is None else json.loads(backend.to_str())
+        return {
+            "tokenizer": {name: value for name, value in whole.items() if name not in ("truncation", "padding")},
+            "vocabulary": self._tokenizer.get_vocab() if backend is None else {},  # else it is in the tokenizer
+            "special_tokens": self._specials,
+            "named_tokens": {role: str(text) for role, text in self._tokenizer.special_tokens_map.items()},
+            "lead": self._lead,
+            "chat_template": self._tokenizer.chat_template,
+        }
+
     def _veils(self, texts: Iterable[str]) -> dict[str, str]:
         """For each special token spelled in `texts`, a character that is nowhere in them. Nearly always none."""
         everything = "\0".join(texts)

@@ -41,6 +41,7 @@ class HubVlm:
     """A model of `family`, which nobody else may use from now on. Raises ModelError."""
 
     def __init__(self, parts: Parts, family: type[Family]) -> None:
+        self._parts = parts
         self._family = family(parts)
         self._model = parts.model
         pack(self._model)
@@ -50,6 +51,10 @@ class HubVlm:
         self._chat = ChatTokenizer(parts.tokenizer, self._family.mark, self._family.image_id)
         self.tokenizer: Tokenizer = self._chat
         self.info = parts.info(self._family.placeholder_ids, self._chat.prints(parts.image_print()))
+
+    def fingerprint(self) -> bytes:
+        """As the port says."""
+        return self._parts.fingerprint(self._chat.settings())
 
     def prepare(self, messages: Sequence[Message], images: Sequence[Image.Image]) -> Prompt:
         """As the port says. Raises InvalidValue, ImageError, PromptTooLong."""

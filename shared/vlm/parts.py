@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from shared.speculation.prints import ModelPrints
 from shared.speculation.request import ModelDefaults
+from shared.vlm.fingerprint import fingerprint, lasting
 from shared.vlm.port import ModelInfo
 
 _NAMES = ("image_processor_type", "processor_class", "feature_extractor_type", "transformers_version")
@@ -38,8 +40,21 @@ class Parts:
 
     def image_print(self) -> bytes:
         """SHA-256 of what the image processor does to a picture, whatever class it is written as."""
-        settings = {name: value for name, value in self.image_processor.to_dict().items() if name not in _NAMES}
-        return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).digest()
+        return hashlib.sha256(json.dumps(self._image_settings(), sort_keys=True, default=str).encode()).digest()
+
+    def fingerprint(self, chat: Mapping[str, Any]) -> bytes:
+        """The fingerprint of the whole model, with the tokenizer's settings `chat`. Raises ModelError."""
+        settings = {
+            "class": type(self.model).__qualname__,
+            "config": lasting(self.model.config.to_dict()),
+            "generation_config": lasting(self.model.generation_config.to_dict()),
+            "image_processor": self._image_settings(),
+            "chat": chat,
+        }
+        return fingerprint(settings, self.model.state_dict())
+
+    def _image_settings(self) -> dict[str, Any]:
+        return {name: value for name, value in self.image_processor.to_dict().items() if name not in _NAMES}
 
 
 def model_defaults(generation: Any, eos_id: int | None) -> ModelDefaults:

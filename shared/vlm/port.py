@@ -202,6 +202,13 @@ class Vlm(Protocol):
     info: ModelInfo
     tokenizer: Tokenizer
 
+    def fingerprint(self) -> bytes:
+        """What tells this model from each that could say another text, whatever both are called (`fingerprint`).
+
+        Configuration, weights, dtype, quantisation, image processor, tokenizer, chat template and generation config
+        count. Reads every weight. Raises ModelError.
+        """
+
     def prepare(self, messages: Sequence[Message], images: Sequence[Image.Image]) -> Prompt:
         """Apply the model's own chat template and image processor. Raises InvalidValue, PromptTooLong."""
 

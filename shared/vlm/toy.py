@@ -24,6 +24,7 @@ from shared.speculation.prints import ModelPrints, VocabularyPrint
 from shared.speculation.request import Message, ModelDefaults, Text
 from shared.vlm import marks
 from shared.vlm.chat import check_room, pictures_in_order
+from shared.vlm.fingerprint import fingerprint
 from shared.vlm.gaze import Gaze
 from shared.vlm.places import Places, Tile
 from shared.vlm.port import Block, ModelInfo, Prompt, Tokenizer, VisualTokens, check_blocks
@@ -78,6 +79,15 @@ class ToyVlm:
             ),
         )
         self._lanes = np.arange(1, self.rows + 1, dtype=np.uint64) * np.uint64(GOLDEN)
+
+    def fingerprint(self) -> bytes:
+        """As the port says: of what its logits follow from. How long they take is no part of it."""
+        settings = {
+            "toy": (self.seed, self.agreement, self.rows, self.context_length),
+            "vocabulary": self.info.prints.vocabulary.blocks,
+            "eos": self.info.defaults.eos_ids,
+        }
+        return fingerprint(settings, {})
 
     def prepare(self, messages: Sequence[Message], images: Sequence[Image.Image]) -> Prompt:
         """Each message is its role, its words and its pictures. Raises InvalidValue, PromptTooLong."""

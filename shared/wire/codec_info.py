@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.errors import InvalidValue, ModelMismatch
-from shared.speculation.prints import BLOCK, DIGEST, VocabularyPrint
+from shared.speculation.prints import BLOCK, DIGEST, FINGERPRINT, VocabularyPrint
 from shared.wire import checks
 from shared.wire.codec_enums import PACES, RULES, decode_pace, decode_rule
 from shared.wire.handshake import PROTOCOL_VERSION, Limits, ServerInfo
@@ -32,6 +32,7 @@ def encode_info(info: ServerInfo) -> pb.GetServerInfoResponse:
         image_processor_sha256=info.image_processor,
         trees=info.trees,
         attends=info.attends,
+        fingerprint=info.fingerprint,
     )
 
 
@@ -46,6 +47,7 @@ def decode_info(message: pb.GetServerInfoResponse) -> ServerInfo:
     return ServerInfo(
         model=checks.line("info.model", message.model, MAX_NAME_BYTES),
         family=checks.line("info.family", message.family, MAX_NAME_BYTES),
+        fingerprint=checks.exactly("info.fingerprint", message.fingerprint, FINGERPRINT),
         vocabulary=decode_vocabulary("info.vocabulary", message.vocabulary),
         special_tokens=checks.exactly("info.special_tokens_sha256", message.special_tokens_sha256, DIGEST_BYTES),
         chat_template=checks.exactly("info.chat_template_sha256", message.chat_template_sha256, DIGEST_BYTES),

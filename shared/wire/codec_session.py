@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from shared.errors import InvalidValue
 from shared.speculation.messages import Judging, Rule
+from shared.speculation.prints import FINGERPRINT
 from shared.speculation.request import ImageReference, Message, Part, Picture, Text
 from shared.wire import checks
 from shared.wire.codec_attended import decode_attend, encode_attend
@@ -134,6 +135,7 @@ def encode_opened(opened: Opened) -> pb.Opened:
         window=opened.window,
         pace=PACES[opened.pace],
         park_seconds=opened.park_seconds,
+        fingerprint=opened.fingerprint,
     )
 
 
@@ -154,6 +156,7 @@ def decode_opened(message: pb.Opened, limits: Limits) -> Opened:
         window=checks.within("opened.window", message.window, 1, limits.max_window),
         pace=pace,
         park_seconds=checks.position("opened.park_seconds", message.park_seconds),
+        fingerprint=checks.exactly("opened.fingerprint", message.fingerprint, FINGERPRINT),
     )
 
 

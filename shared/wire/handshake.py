@@ -98,6 +98,7 @@ class Opened:
     window: int
     pace: Pace
     park_seconds: int
+    fingerprint: bytes  # of the target
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +118,15 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What an edge serves. `lossy`: devices may have proposals taken without comparing. `trees`: and propose trees.
+    """What an edge serves. `fingerprint`: of the target (`shared.vlm.fingerprint`).
 
+    `lossy`: devices may have proposals taken without comparing. `trees`: and propose trees.
     `attends`: they may ask where the target's text looks.
     """
 
     model: str
     family: str
+    fingerprint: bytes
     vocabulary: VocabularyPrint
     special_tokens: bytes
     chat_template: bytes

@@ -114,7 +114,7 @@ class Played:
 
     def open(self, number: int) -> Held:
         if number not in self.held:
-            opened = Opened(new_name(), new_name(), TERMS.parameters, 3, 0, 256, (), 8, Pace.EAGER, 60)
+            opened = Opened(new_name(), new_name(), TERMS.parameters, 3, 0, 256, (), 8, Pace.EAGER, 60, b"f" * 16)
             offers, answer = Offers(Rules(8, 8, 256), (), lambda: 0.0), Nothing()
             self.held[number] = Held(answer, offers, opened, self.tickets[number], Nothing())
             self.sessions.add(self.held[number])

@@ -18,7 +18,7 @@ from tests.support.system import (
 )
 
 PARAMETERS = SamplingParameters(max_tokens=20)
-OPENED = Opened(b"s" * 16, b"t" * 16, PARAMETERS, 5, 0, 256, (1,), 16, Pace.EAGER, 60)
+OPENED = Opened(b"s" * 16, b"t" * 16, PARAMETERS, 5, 0, 256, (1,), 16, Pace.EAGER, 60, b"f" * 16)
 
 
 class HostileEdge:
@@ -33,7 +33,7 @@ class HostileEdge:
     ) -> None:
         self.port = 0
         self.streams = 0
-        self._script = list(script)
+        self.script = list(script)  # of streams to come
         self._reply = reply
         self._server = grpc.aio.server()
 
@@ -53,7 +53,7 @@ class HostileEdge:
     async def _verify(self, requests: AsyncIterator[bytes], context: Any) -> None:
         self.streams += 1
         await anext(aiter(requests))
-        for message in self._script:
+        for message in self.script:
             await context.write(message if isinstance(message, bytes) else encode_response(message).SerializeToString())
         if self._reply is not None:
             async for data in requests:
@@ -63,5 +63,6 @@ class HostileEdge:
 
     async def _info(self, _: bytes, __: Any) -> bytes:
         info = toy_target().info
-        said = ServerInfo("hostile", "toy", info.prints.vocabulary, b"s" * 32, b"c" * 32, Limits(), (), (), "0")
+        vocabulary, fingerprint = info.prints.vocabulary, OPENED.fingerprint
+        said = ServerInfo("hostile", "toy", fingerprint, vocabulary, b"s" * 32, b"c" * 32, Limits(), (), (), "0")
         return encode_info(replace(said, paces=(Pace.EAGER,), rules=(Rule.COUPLED,))).SerializeToString()

@@ -79,7 +79,7 @@ VALID: dict[str, AnyWire] = {
     "resume": encode_request(Resume(NAME, NAME, 100)),
     "ping": encode_request(Ping()),
     "opened": encode_response(
-        Opened(NAME, NAME, SamplingParameters(max_tokens=5, stop=("end",)), 20, 15, 64, (63,), 4, Pace.EAGER, 60)
+        Opened(NAME, NAME, SamplingParameters(max_tokens=5, stop=("end",)), 20, 15, 64, (63,), 4, Pace.EAGER, 60, NAME)
     ),
     "image_held": encode_response(ImageHeld((0, 1))),
     "queued": encode_response(Queued(1)),
@@ -89,7 +89,9 @@ VALID: dict[str, AnyWire] = {
     "pong": encode_response(Pong()),
     "traced": encode_response(Traced((Span(SpanKind.STEP, 5, 6, 7, 8, 8),), 1, 2, 3)),
     "attended": encode_response(Attended((((0, 0, 7, 9), (5, 5, 5, 5)), ((1, 2, 65535, 65535),)))),
-    "info": encode_info(ServerInfo("m" * 256, "f", PRINT, DIGEST, DIGEST, LIMITS, (Pace.EAGER,), (Rule.COUPLED,), "1")),
+    "info": encode_info(
+        ServerInfo("m" * 256, "f", NAME, PRINT, DIGEST, DIGEST, LIMITS, (Pace.EAGER,), (Rule.COUPLED,), "1")
+    ),
 }
 
 

@@ -209,6 +209,7 @@ def openeds(draw: st.DrawFn) -> Opened:
         window=draw(st.integers(1, LIMITS.max_window)),
         pace=draw(paces),
         park_seconds=draw(ids),
+        fingerprint=draw(names),
     )
 
 
@@ -282,6 +283,7 @@ infos = st.builds(
     ServerInfo,
     model=lines,
     family=lines,
+    fingerprint=names,
     vocabulary=vocabularies(),
     special_tokens=digests,
     chat_template=digests,

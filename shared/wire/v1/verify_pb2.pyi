@@ -242,7 +242,7 @@ class Vocabulary(_message.Message):
     def __init__(self, size: _Optional[int] = ..., blocks: _Optional[bytes] = ...) -> None: ...
 
 class Opened(_message.Message):
-    __slots__ = ("session", "token", "sampling", "prompt_tokens", "visual_tokens", "common_ids", "placeholder_ids", "window", "pace", "park_seconds")
+    __slots__ = ("session", "token", "sampling", "prompt_tokens", "visual_tokens", "common_ids", "placeholder_ids", "window", "pace", "park_seconds", "fingerprint")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
@@ -253,6 +253,7 @@ class Opened(_message.Message):
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     PACE_FIELD_NUMBER: _ClassVar[int]
     PARK_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     session: bytes
     token: bytes
     sampling: Sampling
@@ -263,7 +264,8 @@ class Opened(_message.Message):
     window: int
     pace: Pace
     park_seconds: int
-    def __init__(self, session: _Optional[bytes] = ..., token: _Optional[bytes] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., prompt_tokens: _Optional[int] = ..., visual_tokens: _Optional[int] = ..., common_ids: _Optional[int] = ..., placeholder_ids: _Optional[_Iterable[int]] = ..., window: _Optional[int] = ..., pace: _Optional[_Union[Pace, str]] = ..., park_seconds: _Optional[int] = ...) -> None: ...
+    fingerprint: bytes
+    def __init__(self, session: _Optional[bytes] = ..., token: _Optional[bytes] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., prompt_tokens: _Optional[int] = ..., visual_tokens: _Optional[int] = ..., common_ids: _Optional[int] = ..., placeholder_ids: _Optional[_Iterable[int]] = ..., window: _Optional[int] = ..., pace: _Optional[_Union[Pace, str]] = ..., park_seconds: _Optional[int] = ..., fingerprint: _Optional[bytes] = ...) -> None: ...
 
 class Propose(_message.Message):
     __slots__ = ("seen", "base", "ids", "given", "draft_probability", "parents", "laws", "rows", "closed")
@@ -430,7 +432,7 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
-    __slots__ = ("protocol_version", "model", "family", "vocabulary", "special_tokens_sha256", "chat_template_sha256", "limits", "paces", "rules", "version", "lossy", "image_processor_sha256", "trees", "attends")
+    __slots__ = ("protocol_version", "model", "family", "vocabulary", "special_tokens_sha256", "chat_template_sha256", "limits", "paces", "rules", "version", "lossy", "image_processor_sha256", "trees", "attends", "fingerprint")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
@@ -445,6 +447,7 @@ class GetServerInfoResponse(_message.Message):
     IMAGE_PROCESSOR_SHA256_FIELD_NUMBER: _ClassVar[int]
     TREES_FIELD_NUMBER: _ClassVar[int]
     ATTENDS_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     model: str
     family: str
@@ -459,7 +462,8 @@ class GetServerInfoResponse(_message.Message):
     image_processor_sha256: bytes
     trees: bool
     attends: bool
-    def __init__(self, protocol_version: _Optional[int] = ..., model: _Optional[str] = ..., family: _Optional[str] = ..., vocabulary: _Optional[_Union[Vocabulary, _Mapping]] = ..., special_tokens_sha256: _Optional[bytes] = ..., chat_template_sha256: _Optional[bytes] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., paces: _Optional[_Iterable[_Union[Pace, str]]] = ..., rules: _Optional[_Iterable[_Union[Rule, str]]] = ..., version: _Optional[str] = ..., lossy: _Optional[bool] = ..., image_processor_sha256: _Optional[bytes] = ..., trees: _Optional[bool] = ..., attends: _Optional[bool] = ...) -> None: ...
+    fingerprint: bytes
+    def __init__(self, protocol_version: _Optional[int] = ..., model: _Optional[str] = ..., family: _Optional[str] = ..., vocabulary: _Optional[_Union[Vocabulary, _Mapping]] = ..., special_tokens_sha256: _Optional[bytes] = ..., chat_template_sha256: _Optional[bytes] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., paces: _Optional[_Iterable[_Union[Pace, str]]] = ..., rules: _Optional[_Iterable[_Union[Rule, str]]] = ..., version: _Optional[str] = ..., lossy: _Optional[bool] = ..., image_processor_sha256: _Optional[bytes] = ..., trees: _Optional[bool] = ..., attends: _Optional[bool] = ..., fingerprint: _Optional[bytes] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("max_window", "max_ahead", "context_length", "max_images", "max_image_bytes", "max_image_pixels", "max_chunk_bytes", "max_text_bytes", "max_sessions")

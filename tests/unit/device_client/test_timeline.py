@@ -25,7 +25,7 @@ class Clock:
 
 
 def opened(session: bytes = b"s" * 16) -> Opened:
-    return Opened(session, b"t" * 16, SamplingParameters(max_tokens=5), 20, 15, 64, (), 4, Pace.EAGER, 60)
+    return Opened(session, b"t" * 16, SamplingParameters(max_tokens=5), 20, 15, 64, (), 4, Pace.EAGER, 60, b"f" * 16)
 
 
 def us(seconds: float) -> int:

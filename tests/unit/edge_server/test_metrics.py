@@ -18,7 +18,7 @@ from shared.vlm.remains import Remains
 from shared.wire.handshake import Opened, Queued, Resume
 
 STEP = Step(1, Look.RULE, 0.03, Foretold(None, (0, 0, 0, 0)), 2, 1, 0, 5, 6, 70, 4, 9, (2, 1), (2,), 20, 15)
-OPENED = Opened(b"s" * 16, b"t" * 16, SamplingParameters(max_tokens=9), 30, 20, 256, (), 16, Pace.EAGER, 60)
+OPENED = Opened(b"s" * 16, b"t" * 16, SamplingParameters(max_tokens=9), 30, 20, 256, (), 16, Pace.EAGER, 60, b"f" * 16)
 
 
 def told(metrics: EdgeMetrics) -> dict[tuple[str, ...], float]:

@@ -48,7 +48,7 @@ class House:
         await ticket.come(_unheard)
         offers = Offers(Rules(8, 8, 256), (), monotonic)
         answer = await self.engine.open(REQUEST, offers)
-        opened = Opened(new_name(), new_name(), answer.terms.parameters, 3, 0, 256, (), 8, Pace.THRIFTY, 60)
+        opened = Opened(new_name(), new_name(), answer.terms.parameters, 3, 0, 256, (), 8, Pace.THRIFTY, 60, b"f" * 16)
         held = Held(answer, offers, opened, ticket, stream)
         self.sessions.add(held)
         return held

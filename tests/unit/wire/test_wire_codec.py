@@ -60,7 +60,7 @@ from shared.wire.handshake import (
 from shared.wire.v1 import verify_pb2 as pb
 
 LIMITS = Limits()
-SESSION, TOKEN = b"s" * 16, b"t" * 16
+SESSION, TOKEN, PRINTED = b"s" * 16, b"t" * 16, b"f" * 16
 DIGEST, OTHER = b"d" * 32, b"e" * 32
 PRINT = VocabularyPrint(65, b"blocks!!")
 PRINT_TEXT = 'vocabulary { size: 65 blocks: "blocks!!" }'
@@ -144,10 +144,11 @@ RESPONSES: list[tuple[FromEdge, str]] = [
             7,
             Pace.EAGER,
             60,
+            PRINTED,
         ),
         f"""opened {{ session: "{"s" * 16}" token: "{"t" * 16}" sampling {{ {NUMBERS} eos_ids: [8, 9] }}
         prompt_tokens: 20 visual_tokens: 15 common_ids: 64 placeholder_ids: [62, 63] window: 7 pace: PACE_EAGER
-        park_seconds: 60 }}""",
+        park_seconds: 60 fingerprint: "{"f" * 16}" }}""",
     ),
     (ImageHeld((2, 0)), "image_held { images: [2, 0] }"),
     (
@@ -198,6 +199,7 @@ def test_what_an_edge_serves_is_what_the_protocol_says() -> None:
     info = ServerInfo(
         "m",
         "f",
+        PRINTED,
         PRINT,
         DIGEST,
         OTHER,
@@ -215,7 +217,7 @@ def test_what_an_edge_serves_is_what_the_protocol_says() -> None:
         chat_template_sha256: "{"e" * 32}" limits {{ max_window: 1 max_ahead: 2 context_length: 3 max_images: 4
         max_image_bytes: 5 max_image_pixels: 6 max_chunk_bytes: 7 max_text_bytes: 8 max_sessions: 9 }}
         paces: [PACE_THRIFTY, PACE_EAGER] rules: RULE_COUPLED version: "0.1" image_processor_sha256: "{"e" * 32}"
-        trees: true attends: true""",
+        trees: true attends: true fingerprint: "{"f" * 16}" """,
         pb.GetServerInfoResponse(),
     )
     assert encode_info(info) == message
