@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from shared.errors import InvalidValue, PromptTooLong
+from shared.excerpts import Shown
 from shared.speculation.request import Message, Picture
 
 ROLES = ("system", "user", "assistant")
@@ -43,4 +44,15 @@ def check_room(length: int, visual_tokens: int, context_length: int) -> None:
             length,
             f"that many tokens, {visual_tokens} of them of pictures, leave no room for an answer: the model's context "
             f"holds {context_length} tokens of prompt and answer together",
+        )
+
+
+def check_least(least: int, context_length: int) -> None:
+    """Raise PromptTooLong for a prompt of `least` tokens or more that would leave none for the answer."""
+    if least >= context_length:
+        raise PromptTooLong(
+            "prompt",
+            Shown(f"{least} tokens or more"),
+            f"they leave no room for an answer: the model's context holds {context_length} tokens of prompt and answer "
+            "together",
         )

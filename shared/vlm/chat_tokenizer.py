@@ -10,29 +10,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from shared.errors import InvalidValue
 from shared.speculation.prints import ModelPrints, VocabularyPrint
 from shared.speculation.request import Message, Text
-
-_PRIVATE_USE = range(0xF0000, 0xFFFFE)  # Unicode plane 15: no template looks for these
+from shared.vlm.chat import check_least
+from shared.vlm.least_tokens import least_tokens
+from shared.vlm.spelled import Spelling, Veils
 
 
 class ChatTokenizer:
-    """`mark`: what the template puts where a picture goes. `image_id`: the token that stands for a visual token."""
+    """`mark`: what the template puts where a picture goes. `image_id`: the token that stands for a visual token.
+
+    Several threads may use it: once it is made, nothing of the tokenizer is set any more.
+    """
 
     def __init__(self, tokenizer: Any, mark: str, image_id: int) -> None:
         self._tokenizer = tokenizer
         self._mark = mark
         self._image_id = image_id
         added = tokenizer.added_tokens_decoder.values()
-        # The longest first: one special token may spell the beginning of another.
-        self._specials = sorted({token.content for token in added if token.special} | {mark}, key=len, reverse=True)
+        self._specials = sorted({token.content for token in added if token.special} | {mark})
+        self._spelling = Spelling(self._specials)
         self._image: str = tokenizer.convert_ids_to_tokens(image_id)
+        self._least = least_tokens(tokenizer)
+        self._plain = dict(zip(self._specials, self._ids(self._specials, plain=True), strict=True))
         self._lead = self._leading()
+        self._ids(["a"])  # from now on the tokenizer takes special tokens for such
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`, special tokens left out; U+FFFD where a character is not complete."""
@@ -41,20 +47,24 @@ class ChatTokenizer:
 
     def text_ids(self, text: str) -> list[int]:
         """The ids of plain text by itself, never a special one."""
-        return self._ids(text, plain=True)
+        veils = self._spelling.hide([text])
+        return self._encode(veils.pieces(veils.hidden(text)))
 
-    def encode(self, messages: Sequence[Message], pictures: Sequence[str]) -> list[int]:
-        """The ids of a chat up to where the answer begins. Raises InvalidValue.
+    def encode(self, messages: Sequence[Message], pictures: Sequence[str], context_length: int) -> list[int]:
+        """The ids of a chat up to where the answer begins. Raises InvalidValue, and PromptTooLong early where it can.
 
         `pictures`: what stands for each picture, in their order, with one image token for each run of visual tokens.
         """
-        veils = self._veils(part.text for message in messages for part in message.parts if isinstance(part, Text))
+        texts = [part.text for message in messages for part in message.parts if isinstance(part, Text)]
+        veils = self._spelling.hide(texts)
         pieces = self._render(messages, veils).split(self._mark)
         if len(pieces) != len(pictures) + 1:
             sentence = "the model's chat template does not take that many pictures there"
             raise InvalidValue("messages", len(pictures), sentence)
         rendered = pieces[0] + "".join(picture + piece for picture, piece in zip(pictures, pieces[1:], strict=True))
-        ids = self._encode(rendered, veils)
+        parts = veils.pieces(rendered)
+        check_least(sum(self._least(part) for part, _ in parts), context_length)
+        ids = self._encode(parts)
         runs = sum(picture.count(self._image) for picture in pictures)
         if ids.count(self._image_id) != runs:
             raise InvalidValue("messages", ids.count(self._image_id), f"texts spell image tokens: there are {runs}")
@@ -89,23 +99,14 @@ class ChatTokenizer:
             "chat_template": self._tokenizer.chat_template,
         }
 
-    def _veils(self, texts: Iterable[str]) -> dict[str, str]:
-        """For each special token spelled in `texts`, a character that is nowhere in them. Nearly always none."""
-        everything = "\0".join(texts)
-        unused = (chr(code) for code in _PRIVATE_USE if chr(code) not in everything)
-        return {special: next(unused) for special in self._specials if special in everything}
-
-    def _render(self, messages: Sequence[Message], veils: dict[str, str]) -> str:
+    def _render(self, messages: Sequence[Message], veils: Veils) -> str:
         """The chat as the model's template writes it, what spells a special token veiled."""
         conversation = []
         for message in messages:
             parts = []
             for part in message.parts:
                 if isinstance(part, Text):
-                    text = part.text
-                    for special, veil in veils.items():
-                        text = text.replace(special, veil)
-                    parts.append({"type": "text", "text": text})
+                    parts.append({"type": "text", "text": veils.hidden(part.text)})
                 else:
                     parts.append({"type": "image"})
             conversation.append({"role": message.role, "content": parts})
@@ -118,14 +119,10 @@ class ChatTokenizer:
             raise InvalidValue("messages", roles, f"the model's chat template refuses them ({error})") from error
         return rendered
 
-    def _encode(self, rendered: str, veils: dict[str, str]) -> list[int]:
-        if not veils:
-            return self._ids(rendered, plain=False)
-        specials = {veil: special for special, veil in veils.items()}
-        ids: list[int] = []
-        for piece in re.split(f"([{''.join(specials)}])", rendered):
-            ids += self._ids(specials.get(piece, piece), plain=piece in specials)
-        return ids
+    def _encode(self, pieces: Sequence[tuple[str, bool]]) -> list[int]:
+        texts = [piece for piece, special in pieces if not special]
+        encoded = iter(self._ids(texts) if texts else [])
+        return [token for piece, special in pieces for token in (self._plain[piece] if special else next(encoded))]
 
     def _leading(self) -> list[int]:
         """What the tokenizer puts before any text by itself: the processors let it, unless the template has."""
@@ -133,6 +130,13 @@ class ChatTokenizer:
         ids: list[int] = framed[: len(framed) - len(bare)]
         return ids
 
-    def _ids(self, text: str, *, plain: bool) -> list[int]:
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=plain)
+    def _ids(self, texts: Sequence[str], *, plain: bool = False) -> list[list[int]]:
+        ids: list[list[int]] = self._tokenizer(
+            list(texts),
+            add_special_tokens=False,
+            split_special_tokens=plain,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )["input_ids"]
         return ids

@@ -60,7 +60,7 @@ class HubVlm:
         """As the port says. Raises InvalidValue, ImageError, PromptTooLong."""
         pictures = pictures_in_order(messages, images)
         shown = tuple(self._show(number, picture, len(pictures)) for number, picture in enumerate(pictures))
-        chat = self._chat.encode(messages, [each.text for each in shown])
+        chat = self._chat.encode(messages, [each.text for each in shown], self.info.context_length)
         runs = iter(sum(tile.tokens for tile in run) for each in shown for run in each.runs)
         image_id = self._family.image_id
         ids = [i for token in chat for i in ([token] * next(runs) if token == image_id else [token])]
