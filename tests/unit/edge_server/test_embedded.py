@@ -174,9 +174,10 @@ async def test_who_is_cancelled_while_the_prompt_is_made_leaves_no_session() -> 
         opening = asyncio.create_task(engine.open(REQUEST, offers()))
         await asyncio.sleep(0)
         opening.cancel()
-        await asyncio.wait([opening])
+        await asyncio.sleep(0)
         steps.let_go()
-        await occupying
+        await asyncio.wait([opening, occupying])
+        assert opening.cancelled()
         await eventually(lambda: engine.sessions, 0)
 
 
