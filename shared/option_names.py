@@ -8,8 +8,8 @@ EDGE, DEVICE = "edge-server", "device-client"
 
 _OPTIONS: Mapping[str, str] = {
     "edge-server": """
-        allow_lossy attends device drain_seconds dtype events host idle_seconds image_cache_mib insecure log_format
-        log_level max_ahead max_batch max_connections max_image_megapixels max_image_mib max_images
+        allow_lossy attends decode_mib device drain_seconds dtype events host idle_seconds image_cache_mib insecure
+        log_format log_level max_ahead max_batch max_connections max_image_megapixels max_image_mib max_images
         max_messages_per_second max_queue max_sessions max_sessions_per_tenant max_stream_seconds max_window
         metrics_host metrics_port model park_seconds port prefill_chunk proposals quantization reflection reuse_mib
         reuse_seconds sight_tokens tenants threads tls_cert tls_client_ca tls_key turn warm_up
@@ -41,8 +41,8 @@ _OPTIONS: Mapping[str, str] = {
         tree_shape window
     """,
     "serve": """
-        allow_url alone anonymous api_key bonus branches device draft drafting drain_seconds dtype edge evidence
-        fallback gate gate_rule host insecure keep lockstep log_format log_level max_body_mib max_choices
+        allow_url alone anonymous api_key bonus branches decode_mib device draft drafting drain_seconds dtype edge
+        evidence fallback gate gate_rule host insecure keep lockstep log_format log_level max_body_mib max_choices
         max_waiting most_branches pace parallel policy port prefer preset prune reconnect_seconds rule
         served_model_name threads tls tls_ca tls_cert tls_key tls_name token token_file trace tree tree_shape window
     """,
