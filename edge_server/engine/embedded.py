@@ -110,12 +110,13 @@ class EmbeddedEngine:
         outbox = Outbox()
         # Before the session exists: what is heard during its first step must not be missed.
         offers.wake = self._inbox.wake
-        preparing = asyncio.ensure_future(self.ask(lambda: self._prepare(request, offers, outbox)))
+        asked = [request]  # which is let go as soon as nobody wants it: its images are large
+        preparing = asyncio.ensure_future(self.ask(lambda: self._prepare(asked, offers, outbox)))
         try:
             session = await asyncio.shield(preparing)
         except asyncio.CancelledError:  # the stream is gone; the session that is being made must not stay
+            asked.clear()
             preparing.add_done_callback(self._discard_prepared)
-            await asyncio.wait([preparing])  # until then the images are held, whose memory the caller frees
             raise
         return EmbeddedAnswer(session, outbox, self.ask, self.discard)
 
@@ -236,7 +237,10 @@ class EmbeddedEngine:
                 self._turns.sessions.remove(session)
             session.fail(EngineFailure(f"the engine failed: {type(broken).__name__}"))
 
-    def _prepare(self, request: Request, offers: Offers, outbox: Outbox) -> Session:
+    def _prepare(self, asked: list[Request], offers: Offers, outbox: Outbox) -> Session:
+        if not asked:
+            raise Unavailable("the stream was given up")
+        request = asked.pop()
         session = Session.prepare(self._model, request, offers, outbox.put, self._batch.everybody)
         tenant = request.tenant  # not the request, which has the images
         session.leave = lambda decoder: self._remains.leave(tenant, decoder, self._clock())
