@@ -121,8 +121,9 @@ class Client:
         traces = self._traces if trace is None and self._traces is not None and self._traces.wanted else None
         trace = Trace() if traces is not None else trace
         config, info = self._config, await self.info()
-        vocabulary = self._vlm.info.prints.vocabulary
-        common = fit(vocabulary, info.vocabulary).cut(self._vlm.info.rows)
+        own = self._vlm.info.prints.vocabulary
+        common = fit(own, info.vocabulary).cut(self._vlm.info.rows)
+        vocabulary = own if config.drafting else None
         for name, asked in (("window", config.window), ("tree", config.tree)):
             if asked > info.limits.max_window:
                 raise InvalidValue(name, asked, f"the edge's limit is {info.limits.max_window}")
@@ -131,7 +132,9 @@ class Client:
         pace = Pace(config.pace)
         drawing = self._drawing(info)
         named = f"covspec device-client {version('covspec')}"
-        profile = DeviceProfile(vocabulary, max(config.window, config.tree), pace, drawing.judging, client=named)
+        reference = None if vocabulary is None else vocabulary.reference
+        window = max(config.window, config.tree)
+        profile = DeviceProfile(reference, window, pace, drawing.judging, client=named)
         opening = Open(
             question.messages,
             question.references,
@@ -157,7 +160,7 @@ class Client:
             changed=self.forget,
         )
         recorder = Recorder(begin, Ledger(self._ledger), trace=trace, lossy=0 if drawing.judging.lossy else None)
-        session = EdgeSession(opening, question.encoded, info, route, recorder)
+        session = EdgeSession(opening, question.encoded, vocabulary, info, route, recorder)
         control = self._control(drawing, pace, recorder)
         alone = config.fallback == "local"
         model = DraftModel(self._vlm, self.thread, common, config.drafting, alone, self._reducer, drawing)

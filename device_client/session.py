@@ -32,9 +32,9 @@ from shared.logs import RequestLog
 from shared.speculation.attended import Attended
 from shared.speculation.device import DeviceConversation
 from shared.speculation.messages import Commit, Finish, Finished, FinishReason, Yield
-from shared.speculation.prints import short
+from shared.speculation.prints import VocabularyPrint, short
 from shared.wire.codec import FromEdge
-from shared.wire.handshake import Drain, ImageHeld, Open, Opened, Queued, Resume, ServerInfo
+from shared.wire.handshake import Drain, ImageHeld, Open, Opened, Queued, Resume, ServerInfo, VocabularyWanted
 from shared.wire.metadata import Metadata, route_metadata
 
 log = logging.getLogger(__name__)
@@ -75,8 +75,15 @@ class EdgeSession:
     """Keeps a stream to the edge that `info` describes."""
 
     def __init__(
-        self, opening: Open, pictures: tuple[bytes, ...], info: ServerInfo, route: Route, recorder: Recorder
+        self,
+        opening: Open,
+        pictures: tuple[bytes, ...],
+        vocabulary: VocabularyPrint | None,
+        info: ServerInfo,
+        route: Route,
+        recorder: Recorder,
     ) -> None:
+        """`pictures` and `vocabulary`: what `opening` names by digests, sent as far as the edge wants it."""
         self.log = RequestLog(log, route.request)
         self.opened: Opened | None = None
         self.recorder = recorder
@@ -90,6 +97,8 @@ class EdgeSession:
         self._known = False  # the edge may know the session: resume before opening again
         self._welcomed = False  # on this stream
         self._queued = False  # on this stream
+        self._vocabulary = vocabulary
+        self._vocabulary_sent = False  # on this stream
         self._attends = info.attends  # of the edge that is asked next
         self._attended = False
         self._acknowledged = 0
@@ -168,7 +177,7 @@ class EdgeSession:
     async def _stream(self, conversation: DeviceConversation, *, fresh: bool) -> AsyncGenerator[FromEdge, None]:
         channel = self._route.dial() if fresh else self._route.first
         metadata = (*self._route.metadata, *route_metadata(f"{self._name}-{self._detours}"))
-        self._welcomed = self._queued = False
+        self._welcomed = self._queued = self._vocabulary_sent = False
         try:
             if self.opened is not None and not self._known:
                 now = await server_info(channel, metadata)
@@ -234,6 +243,8 @@ class EdgeSession:
                 self._attended = True
             case ImageHeld():
                 link.spare(message.images)
+            case VocabularyWanted():
+                self._send_vocabulary(link)
             case Queued():
                 self._queued = True
             case Drain(seconds, length):
@@ -242,6 +253,13 @@ class EdgeSession:
                 self.recorder.committed(message, monotonic())
             case _:
                 pass
+
+    def _send_vocabulary(self, link: Link) -> None:
+        """The edge wants what Open has named: once on a stream, before Opened. Raises OutOfStep."""
+        if self._vocabulary is None or self._vocabulary_sent or self._welcomed:
+            raise OutOfStep("the edge wants a vocabulary that was not named, or was sent already")
+        self._vocabulary_sent = True
+        link.post(self._vocabulary)
 
     def _tempo(self) -> Tempo:
         return Tempo(self.recorder.step_seconds, self.recorder.flight.round_trip)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from edge_server.engine.port import TargetEngine
 from edge_server.sessions import Sessions
 from edge_server.uploads import ImageStore, WaitingRoom
+from edge_server.vocabularies import Vocabularies
 from shared.media.decoder import ImageDecoder
 from shared.wire.handshake import Limits
 
@@ -20,6 +21,7 @@ class Edge:
     store: ImageStore
     waiting_room: WaitingRoom
     decoder: ImageDecoder
+    vocabularies: Vocabularies
     limits: Limits
     park_seconds: float
     lossy: bool = False

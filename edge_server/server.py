@@ -26,6 +26,7 @@ from edge_server.monitor import Monitor
 from edge_server.service import SERVICE, SHUTTING_DOWN, House, VerifyService
 from edge_server.sessions import Sessions
 from edge_server.uploads import ImageStore, WaitingRoom
+from edge_server.vocabularies import Vocabularies
 from edge_server.watchers import together
 from shared.errors import Unavailable
 from shared.media.decoder import ImageDecoder
@@ -183,6 +184,7 @@ class EdgeServer:
             self._store,
             self._waiting_room,
             self._decoder,
+            Vocabularies(self._engine.info),
             limits,
             self._config.park_seconds,
             self._config.allow_lossy,

@@ -24,15 +24,17 @@ from edge_server.engine.port import Request
 from edge_server.line import Ticket
 from edge_server.sessions import Held, new_name
 from edge_server.uploads import Uploads
-from edge_server.wishes import check_attend, check_judging, common_ids, pace_of
+from edge_server.vocabularies import DraftVocabulary
+from edge_server.wishes import check_attend, check_judging, pace_of
 from shared.errors import CovspecError, EngineFailure, OutOfStep, Superseded
 from shared.logs import REQUEST
 from shared.media.decoder import Decoded, Encoded
 from shared.speculation.edge import Rules
 from shared.speculation.messages import Finish, Finished, FinishReason, Pace, Ping, Pong, Propose, Yield
+from shared.speculation.prints import VocabularyPrint
 from shared.speculation.request import ImageReference
 from shared.wire.codec import FromDevice, FromEdge
-from shared.wire.handshake import Drain, ImageChunk, ImageHeld, Open, Opened, Queued, Resume
+from shared.wire.handshake import Drain, ImageChunk, ImageHeld, Open, Opened, Queued, Resume, VocabularyWanted
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class Stream:
         self._send = send
         self._tenant = tenant
         self._uploads = Uploads((), edge.store)
+        self._vocabulary = DraftVocabulary(None, edge.vocabularies, tenant)
         self._receiving = asyncio.Event()  # until it is set, the first chunk of a picture is not read past
         self._ticket: Ticket | None = None
         self._offers: Offers | None = None
@@ -125,15 +128,18 @@ class Stream:
         info, device, limits = self._edge.engine.info, opening.device, self._edge.limits
         check_judging(device, self._edge.engine.rules, lossy=self._edge.lossy)
         check_attend(opening.attend, attends=self._edge.attends)
-        common = common_ids(info, device)
+        self._vocabulary = DraftVocabulary(device.vocabulary, self._edge.vocabularies, self._tenant)
         pace = pace_of(device, self._edge.engine.paces)
         rules = Rules(device.window, limits.max_ahead, info.rows, info.placeholder_ids, device.judging)
         sessions = self._edge.sessions
         ticket = self._ticket = sessions.queue(self._tenant)
         try:
+            if self._vocabulary.wanted:
+                await self._send(VocabularyWanted())
             self._offers = offers = Offers(rules, opening.committed, monotonic)
             self._reader = asyncio.create_task(self._read())
             await self._come(ticket, opening.images)
+            common = await self._vocabulary.common_ids()
             with await self._images() as images:
                 answer = await self._edge.engine.open(self._request(opening, images, pace), offers)
         except BaseException:
@@ -254,6 +260,7 @@ class Stream:
         if self._reader is not None and self._reader is not asyncio.current_task():
             self._reader.cancel()
         self._uploads.fail(refusal)
+        self._vocabulary.fail(refusal)
         if self._ticket is not None:
             self._edge.sessions.send_away(self._ticket, refusal)
         if self._held is not None:
@@ -266,6 +273,7 @@ class Stream:
         elif self._ticket is not None:
             self._edge.sessions.send_away(self._ticket, Left())
             self._uploads.fail(Left())
+            self._vocabulary.fail(Left())
 
     async def _give_sign(self) -> None:
         try:
@@ -281,6 +289,8 @@ class Stream:
             case ImageChunk():
                 await self._receiving.wait()
                 self._uploads.add(message)
+            case VocabularyPrint():
+                self._vocabulary.receive(message)
             case Finish():
                 self._goodbye = True
                 await self._finish()

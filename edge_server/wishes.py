@@ -1,4 +1,4 @@
-"""What a device wishes of a session, and what of that this edge grants: pace, rule, ids. Pure."""
+"""What a device wishes of a session, and what of that this edge grants: pace and rule. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from shared.errors import Unsupported
 from shared.shares import Share
 from shared.speculation.messages import Pace, Rule
-from shared.speculation.prints import fit
-from shared.vlm.port import ModelInfo
 from shared.wire.handshake import DeviceProfile
 
 
@@ -43,10 +41,3 @@ def check_attend(share: Share | None, *, attends: bool) -> None:
     """Refuse to tell where the target looks if this edge is not to. Raises Unsupported."""
     if share is not None and not attends:
         raise Unsupported("open.attend is set: this edge does not tell where its target looks (edge-server --attends)")
-
-
-def common_ids(info: ModelInfo, device: DeviceProfile) -> int:
-    """The end of the ids that the device may propose. Raises ModelMismatch."""
-    if device.vocabulary is None:
-        return 0
-    return fit(device.vocabulary, info.prints.vocabulary).cut(info.rows).end

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from shared.speculation.messages import Finish, FinishReason, Ping, Propose, Yield
+from shared.speculation.prints import VocabularyPrint
 from shared.wire.codec import FromDevice, encode_request
 from shared.wire.handshake import Open, Resume
 from tests.support.raw_device import chunks, eager, opening
@@ -65,6 +66,7 @@ def spoiled_numbers(rng: random.Random) -> Conversation:
         Propose(0, 0, (5,), draft_probability=(rng.choice([0.5, float("nan"), float("inf"), -1.0]),)),
         Propose(0, 0, (5,), parents=(small,)),
         Resume(rng.randbytes(16), rng.randbytes(16), small),
+        VocabularyPrint(small, rng.randbytes(rng.randrange(80))),
     ]
     said.insert(rng.randint(1, len(said)), _bytes(rng.choice(odd)))
     return said

@@ -59,7 +59,7 @@ class ReplayedDevice:
         """Play one recording to its end. Raises what ended the stream early."""
         script = Script(recording, self._manner.window)
         async with Link(self._channel, self._info.limits, Ledger()) as link:
-            profile = DeviceProfile(self._info.vocabulary, self._manner.window, self._manner.pace)
+            profile = DeviceProfile(self._info.vocabulary.reference, self._manner.window, self._manner.pace)
             link.post(recording.opening(profile))
             link.upload(recording.pictures)
             changed = asyncio.Event()

@@ -32,7 +32,7 @@ class Known:
     def of(cls, target: Vlm, text: str, wish: SamplingWish, block: int) -> Known:
         """Ask the target alone; `block`: proposals in a step."""
         question = asked(text, **{name: value for name, value in _said(wish).items() if value is not None})
-        device = DeviceProfile(target.info.prints.vocabulary, block, Pace.THRIFTY)
+        device = DeviceProfile(target.info.prints.vocabulary.reference, block, Pace.THRIFTY)
         return cls(Open((Message("user", (Text(text),)),), (), wish, device), alone(target, question))
 
 

@@ -15,6 +15,7 @@ from shared.errors import ModelMismatch
 BLOCK = 64  # ids in a block: the resolution of a comparison
 DIGEST = 4  # bytes of a block's digest: 64 ids cost 4 bytes on the wire
 FINGERPRINT = 16  # bytes of a model's fingerprint
+REFERENCE = 16  # bytes of a whole vocabulary's digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,14 @@ class CommonIds:
 
 
 @dataclass(frozen=True, slots=True)
+class VocabularyReference:
+    """A vocabulary of `size` ids by the digest of its print."""
+
+    size: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class VocabularyPrint:
     """`size` ids, printed as one digest of DIGEST bytes for every BLOCK ids (the last block may be shorter)."""
 
@@ -55,6 +64,12 @@ class VocabularyPrint:
     def of(cls, pieces: Sequence[str | None]) -> VocabularyPrint:
         """The print of a vocabulary given as id -> piece; None where an id has no piece."""
         return cls(len(pieces), b"".join(_digest(pieces[i : i + BLOCK]) for i in range(0, len(pieces), BLOCK)))
+
+    @property
+    def reference(self) -> VocabularyReference:
+        """By what others know it again."""
+        whole = self.size.to_bytes(4, "little") + self.blocks
+        return VocabularyReference(self.size, hashlib.sha256(whole).digest()[:REFERENCE])
 
     def common(self, other: VocabularyPrint) -> CommonIds:
         """The ids that certainly stand for the same pieces in both, to the resolution of a block.

@@ -15,14 +15,15 @@ from google.protobuf.message import Message as AnyMessage
 from shared.errors import InvalidValue
 from shared.speculation.attended import Attended
 from shared.speculation.messages import Commit, Finish, Finished, Ping, Pong, Propose, Yield
+from shared.speculation.prints import VocabularyPrint
 from shared.speculation.traced import Traced
 from shared.wire import checks
 from shared.wire import codec_answer as answer
 from shared.wire import codec_attended as attended
 from shared.wire import codec_session as session
 from shared.wire import codec_traced as traced
-from shared.wire.codec_info import decode_info, encode_info
-from shared.wire.handshake import Drain, ImageChunk, ImageHeld, Limits, Open, Opened, Queued, Resume
+from shared.wire.codec_info import decode_info, decode_vocabulary, encode_info, encode_vocabulary
+from shared.wire.handshake import Drain, ImageChunk, ImageHeld, Limits, Open, Opened, Queued, Resume, VocabularyWanted
 from shared.wire.v1 import verify_pb2 as pb
 
 __all__ = [
@@ -39,8 +40,10 @@ __all__ = [
     "parse_response",
 ]
 
-FromDevice: TypeAlias = Open | ImageChunk | Propose | Yield | Finish | Resume | Ping
-FromEdge: TypeAlias = Opened | ImageHeld | Queued | Commit | Finished | Drain | Pong | Traced | Attended
+FromDevice: TypeAlias = Open | ImageChunk | Propose | Yield | Finish | Resume | Ping | VocabularyPrint
+FromEdge: TypeAlias = (
+    Opened | ImageHeld | Queued | Commit | Finished | Drain | Pong | Traced | Attended | VocabularyWanted
+)
 
 YIELD = "yield"  # a word of Python, so the field has no attribute syntax
 
@@ -81,6 +84,8 @@ def encode_request(message: FromDevice) -> pb.VerifyRequest:
             return pb.VerifyRequest(resume=session.encode_resume(message))
         case Ping():
             return pb.VerifyRequest(ping=pb.Ping())
+        case VocabularyPrint():
+            return pb.VerifyRequest(vocabulary=encode_vocabulary(message))
         case _:
             assert_never(message)
 
@@ -102,9 +107,10 @@ def decode_request(message: pb.VerifyRequest, limits: Limits) -> FromDevice:
             return session.decode_resume(message.resume, limits)
         case "ping":
             return Ping()
+        case "vocabulary":
+            return decode_vocabulary("vocabulary", message.vocabulary)
         case _:
-            rule = "must be open, image_chunk, propose, yield, finish, resume or ping"
-            raise InvalidValue("request.payload", checks.NOT_SET, rule)
+            raise _without_payload("request", pb.VerifyRequest)
 
 
 def encode_response(message: FromEdge) -> pb.VerifyResponse:
@@ -128,6 +134,8 @@ def encode_response(message: FromEdge) -> pb.VerifyResponse:
             return pb.VerifyResponse(traced=traced.encode_traced(message))
         case Attended():
             return pb.VerifyResponse(attended=attended.encode_attended(message))
+        case VocabularyWanted():
+            return pb.VerifyResponse(vocabulary_wanted=pb.VocabularyWanted())
         case _:
             assert_never(message)
 
@@ -153,9 +161,15 @@ def decode_response(message: pb.VerifyResponse, limits: Limits) -> FromEdge:
             return traced.decode_traced(message.traced)
         case "attended":
             return attended.decode_attended(message.attended, limits)
+        case "vocabulary_wanted":
+            return VocabularyWanted()
         case _:
-            rule = "must be opened, image_held, queued, commit, finished, drain, pong, traced or attended"
-            raise InvalidValue("response.payload", checks.NOT_SET, rule)
+            raise _without_payload("response", pb.VerifyResponse)
+
+
+def _without_payload(field: str, kind: type[AnyMessage]) -> InvalidValue:
+    *others, last = [one.name for one in kind.DESCRIPTOR.oneofs_by_name["payload"].fields]
+    return InvalidValue(f"{field}.payload", checks.NOT_SET, f"must be {', '.join(others)} or {last}")
 
 
 def _parse(field: str, kind: type[Parsed], data: bytes) -> Parsed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.errors import InvalidValue, ModelMismatch
-from shared.speculation.prints import BLOCK, DIGEST, FINGERPRINT, VocabularyPrint
+from shared.speculation.prints import BLOCK, DIGEST, FINGERPRINT, REFERENCE, VocabularyPrint, VocabularyReference
 from shared.wire import checks
 from shared.wire.codec_enums import PACES, RULES, decode_pace, decode_rule
 from shared.wire.handshake import PROTOCOL_VERSION, Limits, ServerInfo
@@ -12,6 +12,7 @@ from shared.wire.v1 import verify_pb2 as pb
 DIGEST_BYTES = 32  # SHA-256
 MAX_NAME_BYTES = 256  # names and versions, in UTF-8
 MAX_OFFERS = 16  # paces, and rules
+MAX_VOCABULARY = 2**20  # ids; the largest in use have a quarter of that
 MAX_BYTES = 2**53  # bytes and pixels stay exact in anything that reads them as a double
 
 
@@ -75,12 +76,25 @@ def encode_vocabulary(vocabulary: VocabularyPrint) -> pb.Vocabulary:
 
 def decode_vocabulary(where: str, message: pb.Vocabulary) -> VocabularyPrint:
     """A vocabulary's print, with one digest for every block of its ids."""
-    size = checks.within(f"{where}.size", message.size, 1, checks.POSITIONS - 1)
+    size = checks.within(f"{where}.size", message.size, 1, MAX_VOCABULARY)
     needed = -(-size // BLOCK) * DIGEST
     if len(message.blocks) != needed:
         told = checks.Shown(f"{len(message.blocks)} bytes")
         raise InvalidValue(f"{where}.blocks", told, f"must be {needed} bytes for {size} ids")
     return VocabularyPrint(size, message.blocks)
+
+
+def encode_reference(reference: VocabularyReference) -> pb.VocabularyReference:
+    """`reference`."""
+    return pb.VocabularyReference(size=reference.size, digest=reference.digest)
+
+
+def decode_reference(where: str, message: pb.VocabularyReference) -> VocabularyReference:
+    """By what a vocabulary is known."""
+    return VocabularyReference(
+        size=checks.within(f"{where}.size", message.size, 1, MAX_VOCABULARY),
+        digest=checks.exactly(f"{where}.digest", message.digest, REFERENCE),
+    )
 
 
 def _encode_limits(limits: Limits) -> pb.Limits:

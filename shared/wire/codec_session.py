@@ -13,7 +13,7 @@ from shared.speculation.request import ImageReference, Message, Part, Picture, T
 from shared.wire import checks
 from shared.wire.codec_attended import decode_attend, encode_attend
 from shared.wire.codec_enums import EVIDENCES, PACES, RULES, decode_evidence, decode_pace, decode_rule
-from shared.wire.codec_info import DIGEST_BYTES, check_version, decode_vocabulary, encode_vocabulary
+from shared.wire.codec_info import DIGEST_BYTES, check_version, decode_reference, encode_reference
 from shared.wire.codec_sampling import decode_parameters, decode_wish, encode_parameters, encode_wish
 from shared.wire.handshake import (
     PROTOCOL_VERSION,
@@ -225,7 +225,7 @@ def _decode_reference(where: str, message: pb.ImageReference, limits: Limits) ->
 def _encode_device(device: DeviceProfile) -> pb.DeviceProfile:
     checks.utf8_size("open.device.client", device.client)
     return pb.DeviceProfile(
-        vocabulary=None if device.vocabulary is None else encode_vocabulary(device.vocabulary),
+        vocabulary=None if device.vocabulary is None else encode_reference(device.vocabulary),
         window=device.window,
         pace=None if device.pace is None else PACES[device.pace],
         rule=RULES[device.judging.rule],
@@ -236,9 +236,9 @@ def _encode_device(device: DeviceProfile) -> pb.DeviceProfile:
 
 
 def _decode_device(where: str, message: pb.DeviceProfile, limits: Limits) -> DeviceProfile:
-    vocabulary = message.vocabulary if message.HasField("vocabulary") else None
+    reference = message.vocabulary if message.HasField("vocabulary") else None
     return DeviceProfile(
-        vocabulary=None if vocabulary is None else decode_vocabulary(f"{where}.vocabulary", vocabulary),
+        vocabulary=None if reference is None else decode_reference(f"{where}.vocabulary", reference),
         window=checks.within(f"{where}.window", message.window, 1, limits.max_window),
         pace=None if message.pace == pb.PACE_UNSPECIFIED else decode_pace(f"{where}.pace", message.pace),
         judging=_decode_judging(where, message),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from shared.shares import Share
 from shared.speculation.messages import COUPLED, Judging, Pace, Rule
-from shared.speculation.prints import VocabularyPrint
+from shared.speculation.prints import VocabularyPrint, VocabularyReference
 from shared.speculation.request import ImageReference, Message, SamplingParameters, SamplingWish
 
 PROTOCOL_VERSION = 1
@@ -34,7 +34,7 @@ class Limits:
 class DeviceProfile:
     """What a device can do and wants. `vocabulary` None: it has no draft and will propose nothing."""
 
-    vocabulary: VocabularyPrint | None
+    vocabulary: VocabularyReference | None
     window: int
     pace: Pace | None = None
     judging: Judging = COUPLED
@@ -73,6 +73,11 @@ class ImageHeld:
     """Pictures that the edge has already: their chunks need not be sent."""
 
     images: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VocabularyWanted:
+    """The edge does not know the draft's vocabulary: its print is to be sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from shared.errors import (
 )
 from shared.speculation.messages import Finish, FinishReason, Judging, Pace, Propose, Rule
 from shared.speculation.request import ImageReference, Message, Text
+from shared.vlm.toy import ToyVlm
 from shared.vlm.toy_vocabulary import IMAGE
 from shared.wire.codec import encode_request
 from shared.wire.handshake import ImageChunk, Open, Resume
@@ -33,6 +34,7 @@ from tests.support.raw_device import (
 )
 from tests.support.system import a_picture, edge, toy_target
 
+NARROW = ToyVlm(rows=128).info.prints.vocabulary
 LARGE = a_picture(seed=2, side=200)
 TEXT = b"these are not the pixels you are looking for"
 
@@ -141,10 +143,41 @@ BEFORE_OPENED = [
     ),
     Case(
         "a vocabulary that does not fit",
-        [opening(device=replace(PROFILE, vocabulary=OTHER_VOCABULARY))],
+        [opening(device=replace(PROFILE, vocabulary=OTHER_VOCABULARY.reference)), OTHER_VOCABULARY],
         PRECONDITION,
         ModelMismatch,
         ("of the draft's 256 ids only 0", "at least half must"),
+    ),
+    Case(
+        "a vocabulary that is not the one that was named",
+        [
+            opening(device=replace(PROFILE, vocabulary=replace(OTHER_VOCABULARY.reference, digest=b"d" * 16))),
+            OTHER_VOCABULARY,
+        ],
+        INVALID,
+        InvalidValue,
+        ("vocabulary.blocks is 16 bytes", "their digest is not the one that open named"),
+    ),
+    Case(
+        "a vocabulary that was not asked for",
+        [opening(), ToyVlm().info.prints.vocabulary],
+        PRECONDITION,
+        OutOfStep,
+        ("vocabulary came", "has not asked for it"),
+    ),
+    Case(
+        "a vocabulary of a device that has named none",
+        [opening(device=replace(PROFILE, vocabulary=None)), OTHER_VOCABULARY],
+        PRECONDITION,
+        OutOfStep,
+        ("vocabulary came", "has not asked for it"),
+    ),
+    Case(
+        "a vocabulary that comes twice",
+        [opening("?", PICTURE, device=replace(PROFILE, vocabulary=NARROW.reference)), NARROW, NARROW],
+        PRECONDITION,
+        OutOfStep,
+        ("vocabulary came a second time",),
     ),
     Case(
         "a window beyond the limit",

@@ -184,7 +184,7 @@ def _encoded(message: Sendable) -> bytes:
     return request.SerializeToString()
 
 
-PROFILE = DeviceProfile(ToyVlm().info.prints.vocabulary, window=8, pace=Pace.THRIFTY)
+PROFILE = DeviceProfile(ToyVlm().info.prints.vocabulary.reference, window=8, pace=Pace.THRIFTY)
 OTHER_VOCABULARY = VocabularyPrint.of([f"other {i}" for i in range(256)])
 
 

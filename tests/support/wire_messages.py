@@ -48,6 +48,7 @@ from shared.wire.handshake import (
     Queued,
     Resume,
     ServerInfo,
+    VocabularyWanted,
 )
 from shared.wire.v1 import verify_pb2 as pb
 
@@ -66,7 +67,7 @@ VALID: dict[str, AnyWire] = {
             messages=(Message("user", (Text("What is this?"), Picture(0))),),
             images=(ImageReference(DIGEST, 1000),),
             sampling=SamplingWish(logit_bias=((1, 2.0),), stop=("é" * 128,)),
-            device=DeviceProfile(PRINT, window=4, pace=Pace.EAGER, client="d" * 256),
+            device=DeviceProfile(PRINT.reference, window=4, pace=Pace.EAGER, client="d" * 256),
             attend=Ratio(1.0),
         )
     ),
@@ -78,6 +79,7 @@ VALID: dict[str, AnyWire] = {
     "finish": encode_request(Finish(FinishReason.DONE)),
     "resume": encode_request(Resume(NAME, NAME, 100)),
     "ping": encode_request(Ping()),
+    "vocabulary": encode_request(PRINT),
     "opened": encode_response(
         Opened(NAME, NAME, SamplingParameters(max_tokens=5, stop=("end",)), 20, 15, 64, (63,), 4, Pace.EAGER, 60, NAME)
     ),
@@ -86,6 +88,7 @@ VALID: dict[str, AnyWire] = {
     "commit": encode_response(Commit(97, (1, 2, 3), (1, 0), residual=ResidualRow((4, 5), (0.5, 0.25)), lossy=3)),
     "finished": encode_response(Finished(FinishReason.LENGTH, 100)),
     "drain": encode_response(Drain(5)),
+    "vocabulary_wanted": encode_response(VocabularyWanted()),
     "pong": encode_response(Pong()),
     "traced": encode_response(Traced((Span(SpanKind.STEP, 5, 6, 7, 8, 8),), 1, 2, 3)),
     "attended": encode_response(Attended((((0, 0, 7, 9), (5, 5, 5, 5)), ((1, 2, 65535, 65535),)))),

@@ -28,7 +28,7 @@ from shared.speculation.messages import (
     Timings,
     Yield,
 )
-from shared.speculation.prints import VocabularyPrint
+from shared.speculation.prints import VocabularyPrint, VocabularyReference
 from shared.speculation.request import (
     ImageReference,
     Message,
@@ -51,6 +51,7 @@ from shared.wire.handshake import (
     Queued,
     Resume,
     ServerInfo,
+    VocabularyWanted,
 )
 
 LIMITS = Limits()
@@ -108,7 +109,7 @@ judgings = st.builds(Judging, st.just(Rule.COUPLED), lossy=st.booleans()) | st.b
 )
 profiles = st.builds(
     DeviceProfile,
-    vocabulary=st.none() | vocabularies(),
+    vocabulary=st.none() | st.builds(VocabularyReference, size=st.integers(1, 2**20), digest=names),
     window=st.integers(1, LIMITS.max_window),
     pace=st.none() | paces,
     judging=judgings,
@@ -189,7 +190,7 @@ def proposes(draw: st.DrawFn) -> Propose:
 finishes = st.builds(Finish, st.sampled_from([FinishReason.CANCELLED, FinishReason.DONE]))
 resumes = st.builds(Resume, session=names, token=names, seen=st.integers(0, LIMITS.context_length))
 from_device: st.SearchStrategy[FromDevice] = st.one_of(
-    opens(), chunks(), proposes(), st.builds(Yield, st.booleans()), finishes, resumes, st.just(Ping())
+    opens(), chunks(), proposes(), st.builds(Yield, st.booleans()), finishes, resumes, st.just(Ping()), vocabularies()
 )
 
 
@@ -264,7 +265,16 @@ attendeds = st.builds(
 )
 queueds = st.builds(Queued, st.integers(1, 2**31 - 1))
 from_edge: st.SearchStrategy[FromEdge] = st.one_of(
-    openeds(), helds, queueds, commits(), finisheds, st.builds(Drain, ids, ids), st.just(Pong()), traceds, attendeds
+    openeds(),
+    helds,
+    queueds,
+    commits(),
+    finisheds,
+    st.builds(Drain, ids, ids),
+    st.just(Pong()),
+    traceds,
+    attendeds,
+    st.just(VocabularyWanted()),
 )
 
 limits = st.builds(

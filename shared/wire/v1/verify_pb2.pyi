@@ -67,7 +67,7 @@ SPAN_KIND_STEP: SpanKind
 SPAN_KIND_CHOOSE: SpanKind
 
 class VerifyRequest(_message.Message):
-    __slots__ = ("open", "image_chunk", "propose", "finish", "resume", "ping")
+    __slots__ = ("open", "image_chunk", "propose", "finish", "resume", "ping", "vocabulary")
     OPEN_FIELD_NUMBER: _ClassVar[int]
     IMAGE_CHUNK_FIELD_NUMBER: _ClassVar[int]
     PROPOSE_FIELD_NUMBER: _ClassVar[int]
@@ -75,16 +75,18 @@ class VerifyRequest(_message.Message):
     FINISH_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
+    VOCABULARY_FIELD_NUMBER: _ClassVar[int]
     open: Open
     image_chunk: ImageChunk
     propose: Propose
     finish: Finish
     resume: Resume
     ping: Ping
-    def __init__(self, open: _Optional[_Union[Open, _Mapping]] = ..., image_chunk: _Optional[_Union[ImageChunk, _Mapping]] = ..., propose: _Optional[_Union[Propose, _Mapping]] = ..., finish: _Optional[_Union[Finish, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., **kwargs) -> None: ...
+    vocabulary: Vocabulary
+    def __init__(self, open: _Optional[_Union[Open, _Mapping]] = ..., image_chunk: _Optional[_Union[ImageChunk, _Mapping]] = ..., propose: _Optional[_Union[Propose, _Mapping]] = ..., finish: _Optional[_Union[Finish, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., vocabulary: _Optional[_Union[Vocabulary, _Mapping]] = ..., **kwargs) -> None: ...
 
 class VerifyResponse(_message.Message):
-    __slots__ = ("opened", "image_held", "commit", "finished", "drain", "queued", "pong", "traced", "attended")
+    __slots__ = ("opened", "image_held", "commit", "finished", "drain", "queued", "pong", "traced", "attended", "vocabulary_wanted")
     OPENED_FIELD_NUMBER: _ClassVar[int]
     IMAGE_HELD_FIELD_NUMBER: _ClassVar[int]
     COMMIT_FIELD_NUMBER: _ClassVar[int]
@@ -94,6 +96,7 @@ class VerifyResponse(_message.Message):
     PONG_FIELD_NUMBER: _ClassVar[int]
     TRACED_FIELD_NUMBER: _ClassVar[int]
     ATTENDED_FIELD_NUMBER: _ClassVar[int]
+    VOCABULARY_WANTED_FIELD_NUMBER: _ClassVar[int]
     opened: Opened
     image_held: ImageHeld
     commit: Commit
@@ -103,7 +106,8 @@ class VerifyResponse(_message.Message):
     pong: Pong
     traced: Traced
     attended: Attended
-    def __init__(self, opened: _Optional[_Union[Opened, _Mapping]] = ..., image_held: _Optional[_Union[ImageHeld, _Mapping]] = ..., commit: _Optional[_Union[Commit, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., queued: _Optional[_Union[Queued, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., traced: _Optional[_Union[Traced, _Mapping]] = ..., attended: _Optional[_Union[Attended, _Mapping]] = ...) -> None: ...
+    vocabulary_wanted: VocabularyWanted
+    def __init__(self, opened: _Optional[_Union[Opened, _Mapping]] = ..., image_held: _Optional[_Union[ImageHeld, _Mapping]] = ..., commit: _Optional[_Union[Commit, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., queued: _Optional[_Union[Queued, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., traced: _Optional[_Union[Traced, _Mapping]] = ..., attended: _Optional[_Union[Attended, _Mapping]] = ..., vocabulary_wanted: _Optional[_Union[VocabularyWanted, _Mapping]] = ...) -> None: ...
 
 class Open(_message.Message):
     __slots__ = ("protocol_version", "messages", "images", "sampling", "committed", "device", "log_probabilities", "trace", "attend")
@@ -224,14 +228,26 @@ class DeviceProfile(_message.Message):
     CLIENT_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     LOSSY_FIELD_NUMBER: _ClassVar[int]
-    vocabulary: Vocabulary
+    vocabulary: VocabularyReference
     window: int
     pace: Pace
     rule: Rule
     client: str
     evidence: Evidence
     lossy: bool
-    def __init__(self, vocabulary: _Optional[_Union[Vocabulary, _Mapping]] = ..., window: _Optional[int] = ..., pace: _Optional[_Union[Pace, str]] = ..., rule: _Optional[_Union[Rule, str]] = ..., client: _Optional[str] = ..., evidence: _Optional[_Union[Evidence, str]] = ..., lossy: _Optional[bool] = ...) -> None: ...
+    def __init__(self, vocabulary: _Optional[_Union[VocabularyReference, _Mapping]] = ..., window: _Optional[int] = ..., pace: _Optional[_Union[Pace, str]] = ..., rule: _Optional[_Union[Rule, str]] = ..., client: _Optional[str] = ..., evidence: _Optional[_Union[Evidence, str]] = ..., lossy: _Optional[bool] = ...) -> None: ...
+
+class VocabularyReference(_message.Message):
+    __slots__ = ("size", "digest")
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    digest: bytes
+    def __init__(self, size: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
+
+class VocabularyWanted(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class Vocabulary(_message.Message):
     __slots__ = ("size", "blocks")

@@ -12,6 +12,7 @@ from edge_server.engine.embedded import EmbeddedEngine
 from edge_server.sessions import Sessions
 from edge_server.stream import Stream
 from edge_server.uploads import ImageStore, WaitingRoom
+from edge_server.vocabularies import Vocabularies
 from shared.media.decoder import ImageDecoder
 from shared.speculation.messages import Finish, Finished, FinishReason
 from shared.wire.codec import FromDevice, FromEdge
@@ -59,8 +60,8 @@ async def full(room: int) -> AsyncIterator[Edge]:
     """An edge whose one place is taken, and whose waiting room has `room` bytes."""
     engine = EmbeddedEngine(toy_target)
     await engine.start()
-    decoder = ImageDecoder(2**30)
-    edge = Edge(engine, Sessions(1, 60.0, 5), ImageStore(2**20), WaitingRoom(room), decoder, Limits(), 60.0)
+    line, store, vocabularies = Sessions(1, 60.0, 5), ImageStore(2**20), Vocabularies(engine.info)
+    edge = Edge(engine, line, store, WaitingRoom(room), ImageDecoder(2**30), vocabularies, Limits(), 60.0)
     yield edge
     await edge.sessions.close_all()
     await engine.stop()

@@ -25,7 +25,7 @@ from shared.speculation.messages import (
     Timings,
     Yield,
 )
-from shared.speculation.prints import VocabularyPrint
+from shared.speculation.prints import VocabularyPrint, VocabularyReference
 from shared.speculation.request import (
     ImageReference,
     Message,
@@ -56,6 +56,7 @@ from shared.wire.handshake import (
     Queued,
     Resume,
     ServerInfo,
+    VocabularyWanted,
 )
 from shared.wire.v1 import verify_pb2 as pb
 
@@ -63,6 +64,8 @@ LIMITS = Limits()
 SESSION, TOKEN, PRINTED = b"s" * 16, b"t" * 16, b"f" * 16
 DIGEST, OTHER = b"d" * 32, b"e" * 32
 PRINT = VocabularyPrint(65, b"blocks!!")
+REFERENCE = VocabularyReference(65, b"r" * 16)
+REFERENCE_TEXT = f'vocabulary {{ size: 65 digest: "{"r" * 16}" }}'
 PRINT_TEXT = 'vocabulary { size: 65 blocks: "blocks!!" }'
 NUMBERS = """temperature: 0.5 top_k: 1 top_p: 0.25 min_p: 0.125 repetition_penalty: 1.5 frequency_penalty: 1.25
     presence_penalty: -1.25 logit_bias { id: 3 bias: -4.5 } seed: 18446744073709551615 max_tokens: 6 stop: "end"
@@ -84,6 +87,7 @@ VALUES: dict[str, Any] = {
 
 REQUESTS: list[tuple[FromDevice, str]] = [
     (Ping(), "ping {}"),
+    (PRINT, PRINT_TEXT),
     (
         Open(
             messages=(
@@ -94,7 +98,7 @@ REQUESTS: list[tuple[FromDevice, str]] = [
             images=(ImageReference(DIGEST, 10), ImageReference(OTHER, 20)),
             sampling=SamplingWish(**VALUES, ignore_eos=True),
             device=DeviceProfile(
-                PRINT, 8, Pace.THRIFTY, Judging(Rule.REJECTION, Evidence.DENSE, lossy=True), "device 1"
+                REFERENCE, 8, Pace.THRIFTY, Judging(Rule.REJECTION, Evidence.DENSE, lossy=True), "device 1"
             ),
             committed=(4, 5),
             attend=Ratio(0.25),
@@ -105,7 +109,7 @@ REQUESTS: list[tuple[FromDevice, str]] = [
         messages {{ role: "assistant" }}
         images {{ sha256: "{"d" * 32}" size: 10 }} images {{ sha256: "{"e" * 32}" size: 20 }}
         sampling {{ {NUMBERS} ignore_eos: true }} committed: [4, 5] attend {{ part: 0.25 }}
-        device {{ {PRINT_TEXT} window: 8 pace: PACE_THRIFTY rule: RULE_REJECTION client: "device 1"
+        device {{ {REFERENCE_TEXT} window: 8 pace: PACE_THRIFTY rule: RULE_REJECTION client: "device 1"
         evidence: EVIDENCE_DENSE lossy: true }} }}""",
     ),
     (
@@ -150,6 +154,7 @@ RESPONSES: list[tuple[FromEdge, str]] = [
         prompt_tokens: 20 visual_tokens: 15 common_ids: 64 placeholder_ids: [62, 63] window: 7 pace: PACE_EAGER
         park_seconds: 60 fingerprint: "{"f" * 16}" }}""",
     ),
+    (VocabularyWanted(), "vocabulary_wanted {}"),
     (ImageHeld((2, 0)), "image_held { images: [2, 0] }"),
     (
         Commit(3, (4, 0, 5), (1, 0), 6, 7, Timings(8, 9)),

@@ -31,11 +31,11 @@ def test_another_protocol_is_refused_with_both_versions(path: str, version: int)
 
 def test_a_message_without_payload_is_refused() -> None:
     assert str(refused(pb.VerifyRequest())) == (
-        "request.payload is not set: must be open, image_chunk, propose, yield, finish, resume or ping"
+        "request.payload is not set: must be open, image_chunk, propose, yield, finish, resume, ping or vocabulary"
     )
     assert str(refused(pb.VerifyResponse())) == (
-        "response.payload is not set: must be opened, image_held, queued, commit, finished, drain, pong, traced"
-        " or attended"
+        "response.payload is not set: must be opened, image_held, commit, finished, drain, queued, pong, traced,"
+        " attended or vocabulary_wanted"
     )
 
 
