@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any, cast
+from typing import Any, TypeAlias
 
 import grpc
 
@@ -33,6 +33,7 @@ from shared.wire.v1 import verify_pb2 as pb
 
 log = logging.getLogger(__name__)
 
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 SERVICE = pb.DESCRIPTOR.services_by_name["VerifyService"].full_name
 
 TAKEN = "stream taken"  # a line at level debug
@@ -97,7 +98,7 @@ class VerifyService:
         if self._streams:
             await asyncio.wait(self._streams, timeout=seconds)
 
-    async def _verify(self, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+    async def _verify(self, _: AsyncIterator[bytes], context: Context) -> None:
         task = asyncio.current_task()
         assert task is not None
         named = request_of(by_key(context.invocation_metadata()))
@@ -107,7 +108,7 @@ class VerifyService:
         task.add_done_callback(self._streams.pop)
         refusal: CovspecError | None = None
         try:
-            await self._serve(running, requests, context)
+            await self._serve(running, context)
         except CovspecError as refused:
             refusal = refused
         except Exception as broken:
@@ -120,9 +121,7 @@ class VerifyService:
         if refusal is not None:
             _answer(context, refusal, () if named else ((REQUEST_KEY, request),))
 
-    async def _serve(
-        self, running: _Running, requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]
-    ) -> None:
+    async def _serve(self, running: _Running, context: Context) -> None:
         visit = running.visit
         visit.tenant = self._door.admit(context)
         await context.send_initial_metadata(signs_metadata(SIGN_SECONDS))  # at once: somebody is there
@@ -138,7 +137,7 @@ class VerifyService:
             self._metrics.went_down(len(data))
             visit.said(message, len(data))
 
-        async with aclosing(self._decoded(requests, edge.limits, visit)) as messages:
+        async with aclosing(self._decoded(context, edge.limits, visit)) as messages:
             stream = running.stream = Stream(edge, messages, send, visit.tenant)
             watching = asyncio.create_task(self._watch(stream, visit, asyncio.current_task()))
             signing = asyncio.create_task(_give_signs(send, visit))
@@ -182,16 +181,15 @@ class VerifyService:
             _answer(context, refusal)
             return pb.GetServerInfoResponse()
 
-    async def _decoded(
-        self, requests: AsyncIterator[bytes], limits: Limits, visit: Visit
-    ) -> AsyncGenerator[FromDevice, None]:
-        receiving = cast(AsyncGenerator[bytes, None], aiter(requests))  # left open, it holds the last message
-        async with aclosing(receiving) as received:
-            async for data in received:
-                self._metrics.went_up(len(data))
-                message = decode_request(parse_request(data), limits)
-                visit.heard(message, len(data))
-                yield message
+    async def _decoded(self, context: Context, limits: Limits, visit: Visit) -> AsyncGenerator[FromDevice, None]:
+        # Until EOF, which is no bytes. gRPC's iterator would hold the last message.
+        while isinstance(data := await context.read(), bytes):
+            self._metrics.went_up(len(data))
+            message = decode_request(parse_request(data), limits)
+            visit.heard(message, len(data))
+            del data
+            yield message
+            del message
 
     def _admit(self) -> Edge:
         if self._draining:

@@ -71,17 +71,7 @@ class Stream:
     async def run(self) -> None:
         """From the first message to the end. Raises what the device is to be told."""
         try:
-            match await self._first():
-                case Open() as opening:
-                    held = await self._open(opening)
-                case Resume() as resume:
-                    held = await self._resume(resume)
-                case None:
-                    raise OutOfStep("the stream ended before its first message, open or resume")
-                case other:
-                    name = type(other).__name__.lower()
-                    raise OutOfStep(f"the first message of a stream must be open or resume, not {name}")
-            await self._converse(held)
+            await self._converse(await self._begin())
         except Left:
             assert self._offers is not None
             await self._send(Finished(FinishReason.CANCELLED, self._offers.length))
@@ -116,6 +106,19 @@ class Stream:
         self._held = None
         if self._reader is not None:
             self._reader.cancel()
+
+    async def _begin(self) -> Held:
+        """The session that the first message opens or resumes. What that message holds is let go of with it."""
+        match await self._first():
+            case Open() as opening:
+                return await self._open(opening)
+            case Resume() as resume:
+                return await self._resume(resume)
+            case None:
+                raise OutOfStep("the stream ended before its first message, open or resume")
+            case other:
+                name = type(other).__name__.lower()
+                raise OutOfStep(f"the first message of a stream must be open or resume, not {name}")
 
     async def _first(self) -> FromDevice | None:
         try:
@@ -243,6 +246,7 @@ class Stream:
         try:
             async for message in self._messages:
                 await self._take(message)
+                del message  # while the next one is waited for
                 if self._goodbye:
                     return
             parked = "the session is parked and can be resumed" if self._held is not None else "nothing had begun"

@@ -22,6 +22,7 @@ from edge_server.engine.batch import Batch, Batching
 from edge_server.engine.offers import Offers
 from edge_server.engine.outbox import Outbox
 from edge_server.engine.port import News, Request
+from edge_server.engine.prompts import prepared
 from edge_server.engine.session import Session
 from shared.errors import CovspecError
 from shared.speculation.coupled import Chooser
@@ -85,9 +86,8 @@ def _stages(model: str, block: int) -> Iterator[tuple[str, float]]:
     ids = alone(vlm, asked("tell me more", max_tokens=tokens, ignore_eos=True))
     offers = Offers(Rules(block, tokens, vlm.info.rows, vlm.info.placeholder_ids), (), monotonic)
     messages = (Message("user", (Text("tell me more"),)),)
-    session = Session.prepare(
-        vlm, Request(messages, (), wish, 0, Pace.EAGER), offers, delivered.append, batch.everybody
-    )
+    made = prepared(vlm, Request(messages, (), wish, 0, Pace.EAGER))
+    session = Session.prepare(vlm, made, offers, delivered.append, batch.everybody)
     session.begin(vlm.see(session.prompt))
     spent: dict[str, list[float]] = {}
     length = 0

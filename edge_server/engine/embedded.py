@@ -26,6 +26,7 @@ from edge_server.engine.offers import Offers
 from edge_server.engine.outbox import Outbox
 from edge_server.engine.plan import Forward, Plan
 from edge_server.engine.port import Request
+from edge_server.engine.prompts import Prepared, Prompts
 from edge_server.engine.session import Session, Work
 from edge_server.engine.sights import Sights
 from edge_server.engine.turns import Ready, Turns
@@ -69,6 +70,7 @@ class EmbeddedEngine:
         self._fingerprint: bytes | None = None
         self._turns = Turns(batching.turn, self._batch.alone)
         self._inbox = Inbox()
+        self._prompts = Prompts()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
@@ -91,6 +93,7 @@ class EmbeddedEngine:
             await self.ask(self._load_model)
         except BaseException:
             self._inbox.end(self._close)
+            await self._prompts.close()
             raise
 
     async def warm_up(self) -> None:
@@ -104,18 +107,19 @@ class EmbeddedEngine:
         """End the thread after the step that runs, and every session with it."""
         self._inbox.end(self._close)
         await asyncio.to_thread(self._thread.join)
+        await self._prompts.close()
 
     async def open(self, request: Request, offers: Offers) -> EmbeddedAnswer:
         """Begin an answer. Raises InvalidValue, PromptTooLong, EngineFailure."""
-        outbox = Outbox()
         # Before the session exists: what is heard during its first step must not be missed.
         offers.wake = self._inbox.wake
-        asked = [request]  # which is let go as soon as nobody wants it: its images are large
-        preparing = asyncio.ensure_future(self.ask(lambda: self._prepare(asked, offers, outbox)))
+        made = await self._prompts.make(self._model, request)
+        del request  # its text and its pictures
+        outbox = Outbox()
+        preparing = asyncio.ensure_future(self.ask(lambda: self._prepare(made, offers, outbox)))
         try:
             session = await asyncio.shield(preparing)
         except asyncio.CancelledError:  # the stream is gone; the session that is being made must not stay
-            asked.clear()
             preparing.add_done_callback(self._discard_prepared)
             raise
         return EmbeddedAnswer(session, outbox, self.ask, self.discard)
@@ -237,14 +241,11 @@ class EmbeddedEngine:
                 self._turns.sessions.remove(session)
             session.fail(EngineFailure(f"the engine failed: {type(broken).__name__}"))
 
-    def _prepare(self, asked: list[Request], offers: Offers, outbox: Outbox) -> Session:
-        if not asked:
-            raise Unavailable("the stream was given up")
-        request = asked.pop()
-        session = Session.prepare(self._model, request, offers, outbox.put, self._batch.everybody)
-        tenant = request.tenant  # not the request, which has the images
+    def _prepare(self, made: Prepared, offers: Offers, outbox: Outbox) -> Session:
+        session = Session.prepare(self._model, made, offers, outbox.put, self._batch.everybody)
+        tenant = made.request.tenant
         session.leave = lambda decoder: self._remains.leave(tenant, decoder, self._clock())
-        if request.trace:
+        if made.request.trace:
             session.journal = Journal(self._clock)
         self._turns.sessions.append(session)
         return session

@@ -16,6 +16,7 @@ from edge_server.engine.cost import Experience, Survival
 from edge_server.engine.journal import Journal
 from edge_server.engine.offers import Offer, Offers
 from edge_server.engine.port import News, Request, Terms
+from edge_server.engine.prompts import Prepared
 from shared.errors import CovspecError, EngineFailure, InvalidValue
 from shared.speculation.attended import Attended
 from shared.speculation.coupled import Chooser, log_probabilities
@@ -113,14 +114,13 @@ class Session:
     def prepare(
         cls,
         vlm: Vlm,
-        request: Request,
+        made: Prepared,
         offers: Offers,
         deliver: Callable[[News | CovspecError], None],
         everybody: Experience,
     ) -> Session:
-        """Make the prompt and settle the terms; the images are not held. Raises InvalidValue, PromptTooLong."""
-        prompt = vlm.prepare(request.messages, request.images).known_by(request.placed)
-        request = replace(request, images=())
+        """Settle the terms. Raises InvalidValue, PromptTooLong."""
+        prompt, request = made.prompt, made.request
         for name, ids in (
             ("sampling.logit_bias", [i for i, _ in request.wish.logit_bias]),
             ("committed", request.committed),
@@ -174,6 +174,8 @@ class Session:
         self._reused = adopt(decoder)
         self._decoder = decoder
         self._unattended = visual if self.request.attend is not None else None
+        if self._unattended is None:
+            self._let_pixels_go()
 
     def attend(self) -> None:
         """Tell a device that asked where the target's text looks, once, when the prompt is taken: a forward over it."""
@@ -182,6 +184,7 @@ class Session:
             return
         self._unattended = None
         self.attended = attended(self.vlm, self.request, self.prompt, visual)
+        self._let_pixels_go()
         if self.attended is not None:
             self.deliver(self.attended)
 
@@ -274,6 +277,10 @@ class Session:
             if self.journal is not None:
                 self.deliver(self.journal.parcel(self.offers.newest))
             self.deliver(last)
+
+    def _let_pixels_go(self) -> None:
+        """They have been seen, and are as large as the pictures."""
+        self.prompt = replace(self.prompt, pixels=None)
 
     def _until_end(self, tokens: Sequence[int]) -> tuple[list[int], FinishReason | None]:
         """The tokens up to the one that ends the answer, and why it ends."""

@@ -22,7 +22,7 @@ class Sights:
 
     def see(self, vlm: Vlm, session: Session) -> VisualTokens:
         """What `session`'s pictures look like to the model."""
-        placed = session.request.placed
+        placed = session.prompt.digests
         key = (session.request.tenant, placed)
         known = self._kept.get(key)
         if known is not None:

@@ -5,7 +5,7 @@ tokens of many decoders in one forward. Block == one by one == full, however a p
 `truncate` leaves no trace; decoders do not see each other; a step that fails leaves all of them as they were; one that
 has adopted what another holds goes on as if it had taken it itself. The rows of a block that is a tree are those of
 each of its paths alone. It does not know: sampling, proposals, the wire. One thread at a time may use a model and its
-decoders.
+decoders; `prepare` and the tokenizer may be used by others beside it.
 """
 
 from __future__ import annotations

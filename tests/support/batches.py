@@ -11,6 +11,7 @@ from edge_server.engine.cost import Experience, Load
 from edge_server.engine.offers import Offers
 from edge_server.engine.plan import Plan
 from edge_server.engine.port import News, Request
+from edge_server.engine.prompts import prepared
 from edge_server.engine.session import Session
 from shared.errors import CovspecError
 from shared.speculation.edge import Rules
@@ -49,7 +50,7 @@ def session(
     request = Request((Message("user", (Text(text),)),), (), wish, 0, pace)
     offers = Offers(Rules(WINDOW, max_ahead, vlm.info.rows), (), monotonic)
     told = Told()
-    told.session = Session.prepare(vlm, request, offers, told.news.append, Experience())
+    told.session = Session.prepare(vlm, prepared(vlm, request), offers, told.news.append, Experience())
     told.session.begin(vlm.see(told.session.prompt))
     return told
 

@@ -11,6 +11,7 @@ from edge_server.engine.batch import Batch, Batching
 from edge_server.engine.cost import Experience
 from edge_server.engine.offers import Offers
 from edge_server.engine.port import Request
+from edge_server.engine.prompts import prepared
 from edge_server.engine.session import Session
 from edge_server.engine.sights import Sights
 from shared.speculation.edge import Rules
@@ -118,7 +119,7 @@ def test_pictures_seen_before_are_known_by_content_and_order() -> None:
 
     def seen(request: Request, *digests: bytes) -> object:
         offers = Offers(Rules(16, 100, vlm.info.rows), (), monotonic)
-        made = Session.prepare(vlm, replace(request, digests=digests), offers, forget, Experience())
+        made = Session.prepare(vlm, prepared(vlm, replace(request, digests=digests)), offers, forget, Experience())
         return sights.see(vlm, made)
 
     first = seen(asked, b"red", b"blue")
@@ -140,7 +141,7 @@ def test_sights_beyond_the_bound_leave_oldest_first() -> None:
         picture = Image.new("RGB", (32, 32), "red")  # 4 visual tokens
         request = Request((message,), (picture,), SamplingWish(), 0, Pace.EAGER, digests=(digest,))
         offers = Offers(Rules(16, 100, vlm.info.rows), (), monotonic)
-        made.append(Session.prepare(vlm, request, offers, forget, Experience()))
+        made.append(Session.prepare(vlm, prepared(vlm, request), offers, forget, Experience()))
     seen = [sights.see(vlm, each) for each in made]
     assert sights.see(vlm, made[2]) is seen[2]
     assert sights.see(vlm, made[0]) is not seen[0]

@@ -10,6 +10,7 @@ import pytest
 from edge_server.engine.cost import Experience
 from edge_server.engine.offers import Offers
 from edge_server.engine.port import News, Request
+from edge_server.engine.prompts import prepared
 from edge_server.engine.session import Session
 from shared.errors import CovspecError
 from shared.speculation.coupled import Chooser, log_probabilities
@@ -20,6 +21,7 @@ from shared.speculation.tree import Tree
 from shared.vlm.single import extend, prefill
 from tests.support.models import model_called
 
+ASKED = (Message("user", (Text("what is it?"),)),)
 WISHES = [
     SamplingWish(temperature=0, max_tokens=24),
     SamplingWish(temperature=1.0, repetition_penalty=1.3, top_p=0.9, max_tokens=24, ignore_eos=True),
@@ -28,9 +30,9 @@ WISHES = [
 
 def session_of(model: str, wish: SamplingWish) -> tuple[Session, Offers, list[News | CovspecError]]:
     vlm, news = model_called(model), list[News | CovspecError]()
-    request = Request((Message("user", (Text("what is it?"),)),), (), wish, 7, Pace.EAGER, log_probabilities=True)
+    request = Request(ASKED, (), wish, 7, Pace.EAGER, log_probabilities=True)
     offers = Offers(Rules(32, 64, vlm.info.rows), (), monotonic)
-    session = Session.prepare(vlm, request, offers, news.append, Experience())
+    session = Session.prepare(vlm, prepared(vlm, request), offers, news.append, Experience())
     session.begin(vlm.see(session.prompt))
     return session, offers, news
 
@@ -39,7 +41,8 @@ def alone(session: Session) -> tuple[list[int], list[float]]:
     """What the target says by itself, token by token, and how likely it found that."""
     vlm, parameters = session.vlm, session.terms.parameters
     chooser = Chooser(parameters, session.prompt.ids)
-    decoder, rows = prefill(vlm, session.prompt, vlm.see(session.prompt))
+    prompt = vlm.prepare(ASKED, ())
+    decoder, rows = prefill(vlm, prompt, vlm.see(prompt))
     ids, told = list[int](), list[float]()
     while len(ids) < parameters.max_tokens and not (ids and ids[-1] in parameters.end_ids):
         ids.append(chooser.choose(rows[-1], ids))
