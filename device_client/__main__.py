@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -206,6 +207,7 @@ def _question(image_and_prompt: tuple[str, ...]) -> str:
 
 def main() -> None:
     """The entry point."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what gRPC finds wrong is told in our own sentences
     presets = {str(name): settings for name, settings in PRESETS.items()}
     sys.exit(run(app, _without_dash(sys.argv[1:]), presets))
 

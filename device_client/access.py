@@ -6,13 +6,15 @@ Guarantees: a token never goes out in the clear to another machine unless the pe
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 import grpc
 
 from device_client.config import DeviceConfig
+from device_client.reasons import Proxy, proxy_of, reason_of
 from shared import pem
-from shared.errors import InvalidValue, Unavailable
+from shared.errors import CovspecError, InvalidValue, Unavailable
 from shared.loopback import is_loopback
 from shared.wire.metadata import Metadata, bearer_metadata
 
@@ -29,15 +31,19 @@ _OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_receive_message_length", 4 * 2**20),
 )
 
+_NO_PROXY = ("grpc.enable_http_proxy", 0)
+
 
 @dataclass(frozen=True)
 class Access:
     """The edge's address, and what gets this device in there. `credentials` None: in the clear."""
 
-    address: str
+    address: str  # as gRPC takes it
     credentials: grpc.ChannelCredentials | None = field(default=None, repr=False)
     metadata: Metadata = field(default=(), repr=False)  # of each call
     name: str = ""  # that the edge's certificate must have; empty: the address's
+    typed: str = ""  # the address as the person wrote it
+    proxy: Proxy | None = None  # on the way there
 
     @classmethod
     def of(cls, config: DeviceConfig) -> Access:
@@ -50,13 +56,16 @@ class Access:
                 chain, key = pem.pair(config.tls_cert, config.tls_key, pem.today())
             credentials = grpc.ssl_channel_credentials(roots, key, chain)
         token = _token(config)
-        return cls(config.edge, credentials, bearer_metadata(token) if token else (), config.tls_name)
+        metadata = bearer_metadata(token) if token else ()
+        proxy = proxy_of(config.address.host, os.environ)
+        return cls(str(config.address), credentials, metadata, config.tls_name, config.edge.strip(), proxy)
 
     def channel(self) -> grpc.aio.Channel:
         """A new channel to the edge. Nothing is sent yet."""
+        options = _OPTIONS if self.proxy is not None else (*_OPTIONS, _NO_PROXY)
         if self.credentials is None:
-            return grpc.aio.insecure_channel(self.address, options=_OPTIONS)
-        options = (*_OPTIONS, ("grpc.ssl_target_name_override", self.name)) if self.name else _OPTIONS
+            return grpc.aio.insecure_channel(self.address, options=options)
+        options = (*options, ("grpc.ssl_target_name_override", self.name)) if self.name else options
         return grpc.aio.secure_channel(self.address, self.credentials, options=options)
 
     @property
@@ -65,35 +74,29 @@ class Access:
         return self.credentials is None and not is_loopback(self.address.rpartition(":")[0])
 
     def explained(self, failed: Unavailable) -> Unavailable:
-        """The same error; what gRPC says of TLS is told in words of the options that may mend it."""
+        """The same error with the address as it was typed; what gRPC says is told in words of the options."""
+        reason = reason_of(str(failed), tls=self.credentials is not None, proxy=self.proxy)
+        return failed if reason is None else Unavailable(f"the edge {self.typed} cannot be reached: {reason}")
+
+    def lost(self, failed: CovspecError, tokens: int, *, seconds: float | None) -> CovspecError:
+        """The same error, of an edge that went away in the middle of an answer of which so many tokens stand.
+
+        `seconds`: that it was waited for; None: it was not.
+        """
+        if not isinstance(failed, Unavailable):
+            return failed
         said = str(failed)
-        for words, sentence in _FAILURES:
-            if words in said:
-                return Unavailable(sentence)
-        if "Socket closed" in said or "Connection reset" in said:
-            return Unavailable(f"it closed the connection: {_CLOSED[self.credentials is not None]}")
-        return failed
-
-
-_FAILURES = (
-    ("certificate has expired", "its certificate has expired"),
-    ("Hostname Verification", "its certificate is for another name than this address (--tls-name says which is meant)"),
-    ("CERTIFICATE_VERIFY_FAILED", "no authority that this device trusts has signed its certificate (--tls-ca)"),
-    ("WRONG_VERSION_NUMBER", "it does not speak TLS, and this device was told to"),
-    ("Connection refused", "nothing listens there; is the edge running, and is this its port (--edge)?"),
-    ("http1.x server", "what listens there speaks HTTP/1 and is no edge; is this its port (--edge)?"),
-    ("Domain name not found", "no machine of this name is known (--edge)"),
-)
-_CLOSED = {
-    False: "it may speak TLS (--tls, --tls-ca)",
-    True: "it may ask for a certificate of this device, or not take the one it has (--tls-cert, --tls-key)",
-}
+        reason = reason_of(said, tls=self.credentials is not None, proxy=self.proxy, begun=True) or said
+        back = "" if seconds is None else f" and did not come back in {seconds:g} s"
+        counted = "1 token stands" if tokens == 1 else f"{tokens} tokens stand"
+        sentence = f"the edge {self.typed} went away{back}: the answer is not complete, {counted} ({reason})"
+        return Unavailable(sentence)
 
 
 def _token(config: DeviceConfig) -> str:
     if config.token_file is None:
         return config.token
-    token = pem.read("token_file", config.token_file).decode(errors="replace").strip()
+    token = pem.read("token_file", config.token_file).decode("utf-8-sig", errors="replace").strip()
     if not token or not token.isascii() or any(character.isspace() for character in token):
         raise InvalidValue("token_file", str(config.token_file), "must hold one token, in ASCII, and nothing else")
     return token

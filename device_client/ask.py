@@ -20,7 +20,7 @@ from device_client.local import local_pieces
 from device_client.pictures import read_picture
 from device_client.provisional import Provisional
 from device_client.show import FRAME_SECONDS, Screen
-from device_client.start import loaded, log_to
+from device_client.start import loaded, log_to, look_at_edge
 from device_client.trace.trace import Trace
 from device_client.trace.trace_file import traced
 from shared.errors import Overloaded, Unavailable
@@ -60,8 +60,9 @@ def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
     """Ask and show the answer; the exit code."""
     log_to(screen, config, verbose=wanted.verbose)
     question = Chat().asked(wanted.prompt, wanted.pictures.read()).question(wanted.sampling)
-    config, draft = loaded(config, screen)
     with traced(wanted.trace) as trace:
+        look_at_edge(config)
+        config, draft = loaded(config, screen)
         uvloop.run(_ask(question, config, draft, screen, trace))
     return 0
 
@@ -108,6 +109,7 @@ async def show_answer(
                         screen.follow(answer)
     except (Unavailable, Overloaded) as refused:
         if config.fallback != "local" or (said and not provisional):
+            screen.broken(begun=bool(said))
             raise
         screen.note(str(refused))
         if said:
@@ -143,12 +145,9 @@ async def _followed(answer: Answer, screen: Screen) -> AsyncIterator[None]:
 
 async def _reach(client: Client, question: Question, config: DeviceConfig, trace: Trace | None) -> Answer:
     log.info("draft %s, threads %d, window %d, pace %s", config.draft, client.threads, config.window, config.pace)
-    try:
-        info = await client.info()
-        log.info("edge %s: %s (%s), %s, %s", config.edge, info.model, info.family, short(info.fingerprint), info.limits)
-        return await client.ask(question, trace)
-    except Unavailable as gone:
-        raise Unavailable(f"the edge {config.edge} cannot be reached: {str(gone).strip()}") from None
+    info = await client.info()
+    log.info("edge %s: %s (%s), %s, %s", config.edge, info.model, info.family, short(info.fingerprint), info.limits)
+    return await client.ask(question, trace)
 
 
 async def _show_local(question: Question, client: Client, screen: Screen, said: list[str]) -> None:

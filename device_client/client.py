@@ -158,6 +158,7 @@ class Client:
             metadata,
             resume=resume,
             changed=self.forget,
+            access=self._access,
         )
         recorder = Recorder(begin, Ledger(self._ledger), trace=trace, lossy=0 if drawing.judging.lossy else None)
         session = EdgeSession(opening, question.encoded, vocabulary, info, route, recorder)

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from device_client.draft.names import GateRule, PolicyName, Preference, TreeShape
 from device_client.presets import PresetName
 from device_client.prune.wish import check_together, parse_budget, parse_choice
+from shared.address import Address
 from shared.errors import InvalidValue
 from shared.loopback import is_loopback
 from shared.speculation.request import ModelDefaults, SamplingWish, resolve
@@ -24,7 +25,8 @@ class DeviceConfig:
     """What a person may set about this device and its link."""
 
     edge: str = "127.0.0.1:50051"
-    """Address of the edge, host:port."""
+    """Address of the edge: host or host:port, an IPv6 address in brackets. http_proxy and its like hold for others than
+    this machine."""
     tls: bool = False
     """Speak TLS with the edge, whose certificate one of the well-known authorities has signed."""
     tls_ca: Path | None = None
@@ -111,9 +113,7 @@ class DeviceConfig:
     """text: warnings as sentences. json: one object a line, for each answer at least one, with its name at the edge."""
 
     def __post_init__(self) -> None:
-        host, _, port = self.edge.rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise InvalidValue("edge", self.edge, "must be host:port with a port from 1 to 65535")
+        host = self.address.host
         check_together(parse_choice(self.prune), parse_budget(self.keep))
         if not 1 <= self.window <= 64:
             raise InvalidValue("window", self.window, "must lie between 1 and 64")
@@ -157,6 +157,11 @@ class DeviceConfig:
         if has_token and not (self.speaks_tls or self.insecure or is_loopback(host)):
             rule = "is another machine, and the token would travel in the clear: say --tls or --tls-ca, or --insecure"
             raise InvalidValue("edge", self.edge, rule)
+
+    @property
+    def address(self) -> Address:
+        """Where the edge is. Raises InvalidValue."""
+        return Address.read("edge", self.edge)
 
     @property
     def speaks_tls(self) -> bool:

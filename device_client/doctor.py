@@ -20,9 +20,9 @@ from device_client.config import DeviceConfig
 from device_client.draft.drafter import Drafter
 from device_client.pictures import read_picture
 from device_client.show import Screen
-from device_client.start import loaded, log_to
+from device_client.start import loaded, log_to, look_at_edge
 from shared.demo.pair import packaged_samples
-from shared.errors import CovspecError, Unavailable
+from shared.errors import CovspecError, InvalidValue
 from shared.speculation.prints import CommonIds, ModelPrints, differences, fit, short
 from shared.speculation.request import SamplingWish
 from shared.vlm.port import Vlm
@@ -77,6 +77,13 @@ def reason(trial: Trial) -> str:
 def examine(config: DeviceConfig, screen: Screen) -> int:
     """Check everything and say what is found; the exit code."""
     log_to(screen, config, verbose=False)
+    try:
+        look_at_edge(config)
+    except InvalidValue:  # a file that an option names
+        raise
+    except CovspecError as refused:
+        screen.line("BAD", str(refused))
+        return 1
     config, draft = loaded(config, screen)
     return uvloop.run(_examine(config, draft, screen))
 
@@ -92,9 +99,6 @@ async def _examine(config: DeviceConfig, draft: Vlm, screen: Screen) -> int:
             screen.line("ok", await _link(client))
             _check_fit(info, draft, screen)
             await _speed(config, draft, client, screen)
-        except Unavailable as gone:
-            screen.line("BAD", f"the edge {config.edge} cannot be reached: {gone}")
-            return 1
         except CovspecError as refused:
             screen.line("BAD", str(refused))
             return 1

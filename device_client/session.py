@@ -15,6 +15,7 @@ from time import monotonic
 
 import grpc
 
+from device_client.access import Access
 from device_client.figures import Recorder
 from device_client.link import Link, server_info
 from device_client.patience import Patience
@@ -51,7 +52,7 @@ class Route:
     `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices. `request`: by which
     both ends name the answer in their logs. `metadata`: said at the beginning of each stream. `resume`: whether an
     answer that was opened is tried for when its stream breaks. `changed`: called when the edge has
-    another target than it said.
+    another target than it said. `access`: in whose words it is said that it ended.
     """
 
     first: grpc.aio.Channel
@@ -62,6 +63,7 @@ class Route:
     metadata: Metadata = ()
     resume: bool = True
     changed: Callable[[], None] = _ignored
+    access: Access | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class EdgeSession:
                 wait = patience.again()
             except (Unavailable, EngineFailure, Overloaded) as broken:
                 if self.opened is not None and not self._route.resume:
-                    raise
+                    raise self._lost(broken, conversation, None) from None
                 if self._queued:
                     patience.queued()
                 elif not self._welcomed:
@@ -167,7 +169,10 @@ class EdgeSession:
                 if len(conversation.committed) > length:
                     patience.rewarded()
                 now = monotonic()
-                wait = patience.wait(broken, now, begun=self.opened is not None, lasted=now - began)
+                try:
+                    wait = patience.wait(broken, now, begun=self.opened is not None, lasted=now - began)
+                except CovspecError as final:
+                    raise self._lost(final, conversation, patience.seconds) from None
                 self._tell(broken, wait, patience)
                 if self.opened is not None and patience.failures == 1:
                     yield Away(str(broken))
@@ -260,6 +265,15 @@ class EdgeSession:
             raise OutOfStep("the edge wants a vocabulary that was not named, or was sent already")
         self._vocabulary_sent = True
         link.post(self._vocabulary)
+
+    def _lost(self, broken: CovspecError, conversation: DeviceConversation, seconds: float | None) -> CovspecError:
+        """What nothing can be done about, in words for a person."""
+        access = self._route.access
+        if access is None or not isinstance(broken, Unavailable):
+            return broken
+        if self.opened is None:
+            return access.explained(broken)
+        return access.lost(broken, len(conversation.committed), seconds=seconds)
 
     def _tempo(self) -> Tempo:
         return Tempo(self.recorder.step_seconds, self.recorder.flight.round_trip)

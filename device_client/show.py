@@ -158,6 +158,11 @@ class Screen:
         self._expected = _clean(provisional)
         self._live.show(self._live.tail(self._expected, self._status))
 
+    def broken(self, *, begun: bool) -> None:
+        """The answer cannot go on: what is said of that begins a line of its own."""
+        if begun and not self._as_json:
+            self._end_text()
+
     def stopped(self) -> None:
         """The person has had enough of this answer."""
         self._end_text()

@@ -23,7 +23,7 @@ from device_client.clipboard import clipboard_picture
 from device_client.config import DeviceConfig
 from device_client.pictures import read_picture
 from device_client.show import Screen
-from device_client.start import loaded, log_to
+from device_client.start import loaded, log_to, look_at_edge
 from device_client.trace.trace_file import Traces
 from shared.errors import CovspecError, InvalidValue
 from shared.speculation.request import SamplingWish
@@ -55,6 +55,7 @@ def talk_on(pictures: Sources, habits: Habits, config: DeviceConfig, screen: Scr
     log_to(screen, config, verbose=habits.verbose)
     traces = None if habits.trace is None else Traces(habits.trace)
     first = pictures.read()
+    look_at_edge(config)
     config, draft = loaded(config, screen)
     uvloop.run(_talk(first, habits, config, draft, screen, traces))
     return 0

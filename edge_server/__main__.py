@@ -20,7 +20,9 @@ def serve(*, config: EdgeConfig = EdgeConfig()) -> int:  # noqa: B008 - frozen
 
     Every option can also be set in the environment (COVSPEC_EDGE_PORT for --port) or in the file of --config.
     """
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # else each stranger's broken handshake is a line on stderr
+    os.environ.setdefault(
+        "GRPC_VERBOSITY", "NONE"
+    )  # gRPC's own lines tell less than ours, of each stranger's handshake
     from edge_server.launch import launch  # heavy: torch, transformers, grpc
 
     return launch(config)

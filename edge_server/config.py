@@ -8,6 +8,7 @@ from typing import Literal
 
 from cyclopts import Parameter
 
+from shared.address import check_host
 from shared.errors import InvalidValue
 from shared.loopback import is_loopback
 
@@ -142,6 +143,8 @@ class EdgeConfig:
         for one, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert"), ("tls_client_ca", "tls_cert")):
             if getattr(self, one) is not None and getattr(self, other) is None:
                 raise InvalidValue(one, str(getattr(self, one)), f"needs {other} beside it")
+        check_host("host", self.host)
+        check_host("metrics_host", self.metrics_host)
         if self.tls_cert is None and not self.insecure and not is_loopback(self.host):
             rule = "others can reach this address and the link is not encrypted; give --tls-cert and --tls-key, or say"
             raise InvalidValue("host", self.host, f"{rule} --insecure if that is wanted")

@@ -23,9 +23,9 @@ from device_client.client import Client
 from device_client.config import DeviceConfig
 from device_client.pictures import read_picture
 from device_client.show import Screen
-from device_client.start import loaded, log_to
+from device_client.start import loaded, log_to, look_at_edge
 from shared.demo.pair import samples
-from shared.errors import InvalidValue, Unavailable
+from shared.errors import InvalidValue
 from shared.speculation.request import SamplingWish
 from shared.vlm.port import Vlm
 
@@ -63,6 +63,7 @@ def compare_on(
     screen = Screen("auto", as_json=False)
     log_to(screen, config, verbose=False)
     questions = Questions.of(prompt, sources, wish)
+    look_at_edge(config)
     config, draft = loaded(replace(config, fallback="wait"), screen)
 
     def tell(number: int, pair: Pair) -> None:
@@ -77,10 +78,7 @@ async def compare(questions: Questions, pairs: int, config: DeviceConfig, draft:
     found = []
     async with Client(config, draft) as drafting, Client(replace(config, drafting=False), draft) as alone:
         warn_if_overheard(drafting, config)
-        try:
-            info = await drafting.info()
-        except Unavailable as gone:
-            raise Unavailable(f"the edge {config.edge} cannot be reached: {str(gone).strip()}") from None
+        info = await drafting.info()
         asked = list(islice(cycle(questions.chats), pairs))
         await _warm((drafting, alone), asked[: len(questions.chats)], questions.wish)
         for number, (first, second) in in_turn(drafting, alone, pairs):

@@ -8,6 +8,7 @@ from typing import Literal
 
 from cyclopts import Parameter
 
+from shared.address import check_host
 from shared.errors import InvalidValue
 from shared.loopback import is_loopback
 
@@ -63,6 +64,7 @@ class EndpointConfig:
                 raise InvalidValue(name, getattr(self, name), f"must lie between {low} and {high}")
         if not self.api_key.isascii() or any(character.isspace() for character in self.api_key):
             raise InvalidValue("api_key", "(hidden)", "must be ASCII without spaces")
+        check_host("host", self.host)
         if not (self.api_key or self.anonymous or self.on_loopback):
             rule = "others can reach this address: say --api-key KEY, or --anonymous if everybody may ask"
             raise InvalidValue("host", self.host, rule)

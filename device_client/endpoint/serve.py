@@ -13,6 +13,7 @@ from dataclasses import replace
 import uvicorn
 import uvloop
 
+from device_client.access import Access
 from device_client.api import load_draft
 from device_client.client import Client as Asker
 from device_client.config import DeviceConfig
@@ -45,6 +46,9 @@ def serve_on(config: DeviceConfig, endpoint: EndpointConfig) -> int:
     quiet_decoders()
     for library in ("httpx", "asyncio", "uvicorn"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    Access.of(config)  # its files, and the port, before minutes go into the draft
+    with _listening(endpoint):
+        pass
     log.info("loading the draft %s", config.draft)
     config = replace(config, threads=resolve_threads(config.threads, config.draft))
     pin_process(config.threads)
@@ -103,7 +107,7 @@ async def _tell(config: DeviceConfig, endpoint: EndpointConfig, asker: Asker, li
     try:
         info = await asker.info()
     except CovspecError as away:
-        log.warning("the edge %s is not there yet: %s", config.edge, away)
+        log.warning("the edge is not there yet: %s", away)
         return
     log.info(
         "ready: model %s at the edge %s, draft %s, threads %d, %d answers side by side",

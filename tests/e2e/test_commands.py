@@ -70,6 +70,13 @@ def test_an_edge_that_is_not_there_is_one_line_and_exit_code_1() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_grpc_says_nothing_beside_our_own_sentence(edge: EdgeProcess) -> None:
+    done = ask("hello", "--edge", edge.address, "--tls", "--draft", DRAFT)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"device-client: the edge {edge.address} cannot be reached: it does not speak TLS")
+
+
 def test_fallback_local_answers_with_the_draft_and_says_so() -> None:
     done = ask("hello", "--edge", "127.0.0.1:1", "--draft", DRAFT, "--fallback", "local")
     assert done.returncode == 0
@@ -82,7 +89,7 @@ def test_fallback_local_answers_with_the_draft_and_says_so() -> None:
     [
         (["no-such-file.png", "what?"], 1, "no-such-file.png"),
         (["what?", "--window", "0"], 2, "window is 0"),
-        (["what?", "--edge", "nowhere"], 2, "must be host:port"),
+        (["what?", "--edge", "http://nowhere"], 2, "write nowhere alone"),
         (["what?", "--temperature", "-1"], 2, "temperature is -1"),
         (["what?", "--config", "no-such.toml"], 2, "no-such.toml"),
         (["what?", "--config", "."], 2, ". is a folder"),

@@ -14,7 +14,6 @@ from shared.speculation.request import SamplingWish
 @pytest.mark.parametrize(
     ("field", "value", "limit"),
     [
-        ("edge", "nowhere", "host:port"),
         ("edge", ":50051", "host:port"),
         ("edge", "host:0", "1 to 65535"),
         ("edge", "host:65536", "1 to 65535"),
