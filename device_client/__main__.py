@@ -182,11 +182,13 @@ def see(
     check_text("PROMPT", prompt)
     from json import dumps
 
-    from device_client.see import loaded, look_at  # heavy: torch, transformers
+    from device_client.see import check_out, loaded, look_at, write  # heavy: torch, transformers
 
+    if out is not None:
+        check_out(out)
     seen = look_at(image, prompt, config, loaded(config))
     if out is not None:
-        seen.drawn(prompt).save(out)
+        write(seen.drawn(prompt), out)
     if json:
         print(dumps({"prompt": prompt, "prune": config.prune, "keep": config.keep, **seen.as_json()}))  # noqa: T201
     else:

@@ -5,6 +5,7 @@ No edge is asked.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from device_client.prune.wish import PARTS, parse_budget, parse_choice
 from device_client.reduce import Asked, Reducer, look
 from shared.demo.pair import draft_folder
 from shared.errors import InvalidValue
+from shared.files import check_writable, write_private
 from shared.speculation.request import SamplingWish
 from shared.vlm.load import load
 from shared.vlm.port import Vlm
 from shared.vlm.threads import pin_process, resolve_threads
 
+_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 Box = tuple[float, float, float, float]  # left, top, right, bottom from 0 to 1
 
 
@@ -64,6 +67,20 @@ class Look:
             Panel("rank: what tokens kept before did not say", tuple(self.scores.rank.tolist())),
         ]
         return draw(self.picture, self.boxes, self.kept, title, panels)
+
+
+def check_out(out: Path) -> None:
+    """Refuse what no picture can be written to, before a model is loaded. Raises InvalidValue."""
+    if out.suffix.lower() not in _FORMATS:
+        raise InvalidValue("out", str(out), f"must end in {', '.join(_FORMATS)}")
+    check_writable("out", out)
+
+
+def write(picture: Image.Image, out: Path) -> None:
+    """Write a picture, whole or not at all, for its owner alone: the question is on it. Raises OSError."""
+    file = io.BytesIO()
+    picture.save(file, _FORMATS[out.suffix.lower()])
+    write_private(out, file.getvalue())
 
 
 def loaded(config: DeviceConfig) -> Vlm:

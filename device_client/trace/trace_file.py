@@ -1,7 +1,8 @@
 """A trace becomes a file, whatever becomes of the answer.
 
 Guarantees: a place that cannot be written to is refused before anything is asked; without a path there is no trace at
-all. A file that fails later (a full disk) is told in the log and breaks no answer.
+all. A file that fails later (a full disk) is told in the log, breaks no answer and leaves no part of itself. It is its
+owner's alone.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from pathlib import Path
 from device_client.trace.timeline import document
 from device_client.trace.trace import Trace
 from shared.errors import InvalidValue
+from shared.files import check_writable, write_private
 
 log = logging.getLogger(__name__)
 
@@ -30,18 +31,23 @@ def traced(path: Path | None) -> Iterator[Trace | None]:
     if path is None:
         yield None
         return
+    check_writable("trace", path)
+    trace = Trace()
     try:
-        file = path.open("w", encoding="utf-8")
-    except OSError as refused:
-        raise InvalidValue("trace", str(path), f"cannot be written: {refused.strerror}") from refused
-    with file:
-        trace = Trace()
-        try:
-            yield trace
-        finally:
-            trace.ends()
-            json.dump(document(trace), file, separators=(",", ":"))
-            log.info("%s", _about(path, trace))
+        yield trace
+    finally:
+        trace.ends()
+        if trace.told or trace.stages:  # else nothing was asked
+            _write(path, trace)
+
+
+def _write(path: Path, trace: Trace) -> None:
+    try:
+        write_private(path, json.dumps(document(trace), separators=(",", ":")).encode())
+    except OSError as failed:
+        log.warning("the trace %s cannot be written: %s", path, failed.strerror)
+        return
+    log.info("%s", _about(path, trace))
 
 
 @dataclass(frozen=True)
@@ -58,15 +64,7 @@ class TraceFile:
             yield
         finally:
             self.trace.ends()
-            await asyncio.to_thread(self._write)
-
-    def _write(self) -> None:
-        try:
-            self.path.write_text(json.dumps(document(self.trace), separators=(",", ":")), encoding="utf-8")
-        except OSError as failed:
-            log.warning("the trace %s cannot be written: %s", self.path, failed.strerror)
-            return
-        log.info("%s", _about(self.path, self.trace))
+            await asyncio.to_thread(_write, self.path, self.trace)
 
 
 class Traces:
@@ -78,10 +76,7 @@ class Traces:
             raise InvalidValue(
                 "trace", str(path), "must be the name of a file: of out.json come out-1.json, out-2.json"
             )
-        if not path.parent.is_dir():
-            raise InvalidValue("trace", str(path), f"cannot be written: there is no folder {path.parent}")
-        if not os.access(path.parent, os.W_OK):
-            raise InvalidValue("trace", str(path), f"cannot be written: the folder {path.parent} is closed to us")
+        check_writable("trace", path.with_stem(f"{path.stem}-1"))
         self._path = path
         self._most = most
         self._begun = 0

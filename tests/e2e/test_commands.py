@@ -57,7 +57,9 @@ def test_json_is_one_object_with_text_ids_and_figures(edge: EdgeProcess) -> None
 
 
 def test_colours_tell_who_said_what_only_where_asked_for(edge: EdgeProcess) -> None:
-    plain = ask("what is it?", "--edge", edge.address, "--draft", DRAFT)
+    plain = ask("what is it?", "--edge", edge.address, "--draft", DRAFT, "--trace", "/dev/full")
+    assert plain.returncode == 0  # the answer is whole, and its trace is not the question
+    assert "the trace /dev/full cannot be written: No space left on device" in plain.stderr
     coloured = ask("what is it?", "--edge", edge.address, "--draft", DRAFT, "--color", "always")
     assert "\x1b[" not in plain.stdout
     assert "\x1b[" in coloured.stdout

@@ -149,3 +149,17 @@ def test_an_answer_that_fails_leaves_what_is_known_of_it(tmp_path: Path) -> None
     with pytest.raises(RuntimeError):
         break_down()
     assert [name for name, *_ in spans(json.loads(path.read_text()), DEVICE, DRAFT)] == ["vision tower"]
+
+
+def test_a_full_disk_is_told_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with traced(Path("/dev/full")) as trace:
+        assert trace is not None
+        trace.begins("vision tower")
+    assert "the trace /dev/full cannot be written: No space left on device" in caplog.text
+
+
+def test_a_trace_is_its_owners_alone(tmp_path: Path) -> None:
+    with traced(tmp_path / "out.json") as trace:
+        assert trace is not None
+        trace.begins("vision tower")
+    assert (tmp_path / "out.json").stat().st_mode & 0o777 == 0o600

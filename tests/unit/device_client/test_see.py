@@ -133,3 +133,17 @@ def test_panels_of_a_wide_picture_stand_one_below_the_other() -> None:
     assert wide.height > 2 * PANEL // 2  # two panels of a quarter of twice that
     assert square.width > 2 * PANEL
     assert square.height < 2 * PANEL
+
+
+def test_the_picture_is_its_owners_alone_and_what_cannot_be_written_is_told_at_once(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.JPG"
+    said(capsys, monkeypatch, str(file), "where?", "--out", str(out))
+    assert out.stat().st_mode & 0o777 == 0o600
+    with Image.open(out) as written:
+        assert written.format == "JPEG"
+    monkeypatch.setattr("device_client.see.load", None)  # nothing may be loaded any more
+    for name, rule in (("out.xyz", r"must end in \.png"), ("no/out.png", "there is no folder")):
+        with pytest.raises(InvalidValue, match=f"^out is .*{rule}"):
+            app(["see", str(file), "where?", "--out", str(tmp_path / name)], exit_on_error=False)

@@ -176,7 +176,7 @@ async def test_a_full_disk_ends_no_answer(caplog: pytest.LogCaptureFixture) -> N
     with event_file(Path("/dev/full")) as write:
         assert write is not None
         await answers(write)
-    assert "whoever watches the steps has failed" in caplog.text
+    assert "events did not fit into /dev/full" in caplog.text
     assert [record.levelno for record in caplog.records if "not complete" in record.message] == [logging.WARNING]
 
 
