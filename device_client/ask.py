@@ -16,6 +16,7 @@ from device_client.chat import Chat, SeenPicture
 from device_client.client import Client
 from device_client.clipboard import clipboard_picture
 from device_client.config import DeviceConfig, PictureOptions
+from device_client.file_names import local_name
 from device_client.local import local_pieces
 from device_client.pictures import read_picture
 from device_client.provisional import Provisional
@@ -41,7 +42,7 @@ class Sources:
 
     def read(self) -> list[SeenPicture]:
         """All of them. Raises ImageError, Unsupported."""
-        pictures = [read_picture(name, allow_url=self.options.allow_url) for name in self.names]
+        pictures = [read_picture(local_name(name), allow_url=self.options.allow_url) for name in self.names]
         return [*pictures, clipboard_picture()] if self.options.clipboard else pictures
 
 

@@ -21,15 +21,17 @@ from device_client.chat import Chat, SeenPicture
 from device_client.client import Client
 from device_client.clipboard import clipboard_picture
 from device_client.config import DeviceConfig
+from device_client.file_names import names_in
 from device_client.pictures import read_picture
 from device_client.show import Screen
 from device_client.start import loaded, log_to, look_at_edge
 from device_client.trace.trace_file import Traces
+from device_client.typed import stdin_text
 from shared.errors import CovspecError, InvalidValue
 from shared.speculation.request import SamplingWish
 from shared.vlm.port import Vlm
 
-HELP = """/image FILE   add a picture to your next question: a file, or a URL if --allow-url was said
+HELP = """/image FILE   add a picture to your next question, or several: files, or URLs if --allow-url was said
 /paste        add the picture in the clipboard
 /new          begin anew, pictures included
 /system TEXT  tell the model how to be
@@ -98,10 +100,12 @@ class Talk:
         return True
 
     def _obey(self, line: str) -> bool:
-        command, _, rest = line.partition(" ")
+        command, rest = [*line.split(maxsplit=1), ""][:2]
         match command:
             case "/image" if rest.strip():
-                self._add(read_picture(rest.strip(), allow_url=self._habits.allow_url))
+                pictures = [read_picture(name, allow_url=self._habits.allow_url) for name in names_in(rest)]
+                for picture in pictures:
+                    self._add(picture)
             case "/paste":
                 self._add(clipboard_picture())
             case "/new":
@@ -164,5 +168,6 @@ async def _lines(screen: Screen) -> AsyncGenerator[str, None]:
             except EOFError:
                 return
             yield line
-    while line := await asyncio.to_thread(sys.stdin.readline):
+    stdin = await asyncio.to_thread(stdin_text)
+    while line := await asyncio.to_thread(stdin.readline):
         yield line

@@ -68,8 +68,8 @@ def test_a_picture_may_come_from_stdin_or_a_url_with_leave(edge: EdgeProcess, tm
 
 def test_a_chat_without_a_terminal_is_lines_in_and_answers_out(edge: EdgeProcess) -> None:
     picture, _ = samples()[0]
-    lines = f"/image {picture}\nwhat is it?\n/image nowhere.png\n/dance\nand now?\n/new\nwhat is it?\n/quit\nnever\n"
-    done = run("chat", *options(edge), "--temperature", "1", "--seed", "3", given=lines.encode())
+    lines = f"/image '{picture}'\nwhat is it?\n/image nowhere.png\n/dance\nand now?\n/new\nwhat is it?\n/quit\nnever\n"
+    done = run("chat", *options(edge), "--temperature", "1", "--seed", "3", given=lines.encode("utf-8-sig"))
     assert done.returncode == 0, done.stderr
     seeded = (*options(edge), "--temperature", "1", "--seed", "3")
     first, last = run("ask", str(picture), "what is it?", *seeded).stdout, run("ask", "what is it?", *seeded).stdout
