@@ -80,6 +80,11 @@ class Client:
         """Whether what is said to the edge travels in the clear to another machine."""
         return self._access.is_overheard
 
+    @property
+    def edge(self) -> str:
+        """Where the edge is, host:port."""
+        return self._config.edge
+
     async def info(self) -> ServerInfo:
         """What the edge serves. Raises Unavailable if it cannot be reached."""
         if self._info is None:

@@ -41,10 +41,11 @@ _OPTIONS: Mapping[str, str] = {
         tree_shape window
     """,
     "serve": """
-        allow_url alone anonymous api_key bonus branches decode_mib device draft drafting drain_seconds dtype edge
-        evidence fallback gate gate_rule host insecure keep lockstep log_format log_level max_body_mib max_choices
-        max_waiting most_branches pace parallel policy port prefer preset prune reconnect_seconds rule
-        served_model_name threads tls tls_ca tls_cert tls_key tls_name token token_file trace tree tree_shape window
+        allow_url allowed_hosts alone anonymous api_key bonus branches decode_mib device draft drafting
+        drain_seconds dtype edge evidence fallback gate gate_rule host insecure keep lockstep log_format log_level
+        max_body_mib max_choices max_waiting most_branches pace parallel policy port prefer preset prune
+        reconnect_seconds request_seconds rule served_model_name threads tls tls_ca tls_cert tls_key tls_name token
+        token_file trace tree tree_shape window
     """,
     "see": """
         alone bonus branches device draft drafting dtype edge evidence fallback gate gate_rule insecure json keep

@@ -29,6 +29,9 @@ class EndpointConfig:
     """Let everybody who can reach a public address ask without a key."""
     served_model_name: tuple[str, ...] = ()
     """Further names under which clients may ask for the edge's model; may be given several times."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names in the Host header to answer to, beside those of this machine, as a proxy passes them on; *.example.com for
+    all below, * for any. May be given several times. Without, and with an API key or a public address: any."""
     parallel: int = 4
     """Answers side by side; their drafts take turns on the one draft model."""
     max_waiting: int = 64
@@ -36,7 +39,9 @@ class EndpointConfig:
     max_choices: int = 8
     """Most answers to one request (n)."""
     max_body_mib: float = 64.0
-    """MiB of one request, its pictures included."""
+    """MiB of one request, its pictures included. All requests together may hold four times as much."""
+    request_seconds: float = 60.0
+    """Seconds that a request may take to arrive whole."""
     decode_mib: float = 2048.0
     """MiB for decoding images, and for decoded ones until their answer is over, in all requests together. Requests wait
     for it in the order of coming, 30 s at most; one that needs more than all of it is refused."""
@@ -58,6 +63,7 @@ class EndpointConfig:
             ("max_choices", 1, 128),
             ("max_body_mib", 0.001, 1024),
             ("decode_mib", 1, 2**20),
+            ("request_seconds", 0.1, 3600),
             ("drain_seconds", 0, 3600),
         ):
             if not low <= getattr(self, name) <= high:

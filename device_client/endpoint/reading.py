@@ -1,50 +1,51 @@
 """What a client sends, read as OpenAI's chat completions are: a request of ours, or a refusal that names the field.
 
-Guarantees: a field is honoured, harmless, or refused by name; none is dropped in silence. Pictures are not read here.
+Guarantees: a field is honoured, harmless, or refused by name (`known`); none is dropped in silence. Pictures are not
+read here. Where other servers take a number that no model could, as vLLM and llama.cpp do, it means the same here: seed
+-1 is any seed, max_tokens -1 no bound, top_k -1 no mask, and top_p 0 the smallest set of tokens.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any
 
-from shared.errors import InvalidValue, Unsupported
-from shared.excerpts import excerpt
+from device_client.endpoint.fields import (
+    Fields,
+    kind,
+    list_of,
+    number_of,
+    object_of,
+    read_json,
+    text_of,
+    truth_of,
+    whole_of,
+)
+from device_client.endpoint.known import NUMBERS, check_request, check_stream_options
+from device_client.endpoint.turns import Turn, read_turns
+from shared.errors import InvalidValue
+from shared.excerpts import Shown, shortened
 from shared.speculation.request import MAX_SEED, ModelDefaults, SamplingWish, resolve
+from shared.wire.codec_sampling import MAX_BIASES, MAX_END_IDS, MAX_STOP_BYTES, MAX_STOPS
 
-Fields: TypeAlias = Mapping[str, Any]
-Kind = TypeVar("Kind")
-
-
-@dataclass(frozen=True)
-class Words:
-    """A piece of text of a message."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Address:
-    """A picture of a message, by its URI."""
-
-    uri: str
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A message. `role`: system, user or assistant."""
-
-    role: str
-    parts: tuple[Words | Address, ...]
+_SMALLEST_TOP_P = 1e-6
+_RANGES = {
+    "temperature": (0.0, 100.0),
+    "top_p": (0.0, 1.0),
+    "min_p": (0.0, 1.0),
+    "repetition_penalty": (0.01, 100.0),
+    "frequency_penalty": (-2.0, 2.0),
+    "presence_penalty": (-2.0, 2.0),
+}
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
+_TOKENS = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """What is asked. `choices`: answers wanted. `usage`: whether a stream is to end with it."""
+    """What is asked. `model`: None if any will do. `choices`: answers wanted. `usage`: a stream is to end with it."""
 
-    model: str
+    model: str | None
     turns: tuple[Turn, ...]
     sampling: SamplingWish
     choices: int = 1
@@ -53,179 +54,92 @@ class ChatRequest:
     log_probabilities: bool = False
 
 
-_SAMPLING = ("temperature", "top_p", "min_p", "repetition_penalty", "frequency_penalty", "presence_penalty")
-_HONOURED = {
-    *_SAMPLING,
-    *("model", "messages", "n", "stream", "stream_options", "seed", "stop", "max_tokens", "max_completion_tokens"),
-    *("logprobs", "top_logprobs", "logit_bias", "top_k", "stop_token_ids", "ignore_eos"),
-}
-# They say something about the caller or about bookkeeping, and nothing about the answer.
-_HARMLESS = {
-    "user",
-    "metadata",
-    "store",
-    "service_tier",
-    "safety_identifier",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-}
-_NEUTRAL: Mapping[str, tuple[Any, ...]] = {  # what others would change; these values ask for nothing
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
-    "parallel_tool_calls": (True, False),
-    "functions": ([],),
-    "function_call": ("none", "auto"),
-    "response_format": ({"type": "text"},),
-    "modalities": (["text"],),
-    "audio": (),
-    "prediction": (),
-    "reasoning_effort": ("none",),
-    "verbosity": ("medium",),
-    "web_search_options": (),
-    "top_logprobs": (0,),
-}
-_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
-
-
-def read_request(body: bytes, max_choices: int) -> ChatRequest:
+def read_request(body: bytes | bytearray, max_choices: int) -> ChatRequest:
     """The request in `body`. Raises InvalidValue, Unsupported."""
-    fields = _object("body", _json(body))
-    fields = {name: value for name, value in fields.items() if value is not None}
-    for name, value in fields.items():
-        if name in _NEUTRAL:
-            if value not in _NEUTRAL[name]:
-                raise Unsupported(f"{name} is not supported by this endpoint")
-        elif name not in _HONOURED | _HARMLESS:
-            raise InvalidValue(name, value, "is no field of a chat completion that this endpoint knows")
-    stream_options = _object("stream_options", fields.get("stream_options", {}))
+    fields = {name: value for name, value in object_of("body", read_json(body)).items() if value is not None}
+    check_request(fields)
+    options = object_of("stream_options", fields["stream_options"]) if "stream_options" in fields else {}
+    check_stream_options("stream_options", options)
+    effort = fields.get("reasoning_effort", "none")
+    if effort not in _EFFORTS:
+        raise InvalidValue("reasoning_effort", Shown("unknown"), f"must be one of {', '.join(_EFFORTS)}")
+    usage = options.get("include_usage")
     return ChatRequest(
-        model=_typed("model", fields.get("model"), str),
-        turns=_turns(fields.get("messages")),
+        model=text_of("model", fields["model"]) if "model" in fields else None,
+        turns=read_turns(fields.get("messages")),
         sampling=_sampling(fields),
-        choices=_whole("n", fields.get("n", 1), 1, max_choices),
-        stream=_typed("stream", fields.get("stream", False), bool),
-        usage=_typed("stream_options.include_usage", stream_options.get("include_usage") or False, bool),
-        log_probabilities=_typed("logprobs", fields.get("logprobs", False), bool),
+        choices=whole_of("n", fields.get("n", 1), 1, max_choices),
+        stream=truth_of("stream", fields.get("stream", False)),
+        usage=usage is not None and truth_of("stream_options.include_usage", usage),
+        log_probabilities=truth_of("logprobs", fields.get("logprobs", False)),
     )
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as broken:
-        raise InvalidValue("body", body, f"is no JSON: {broken}") from None
 
 
 def _sampling(fields: Fields) -> SamplingWish:
-    numbers = {name: _number(name, fields[name]) for name in _SAMPLING if name in fields}
-    most = [
-        _whole(name, fields[name], 1, 2**31 - 1) for name in ("max_completion_tokens", "max_tokens") if name in fields
-    ]
-    seed = _whole("seed", fields["seed"], -(2**63), MAX_SEED) if "seed" in fields else None
+    numbers = {name: number_of(name, fields[name], *_RANGES[name]) for name in NUMBERS if name in fields}
+    if "top_p" in numbers:
+        numbers["top_p"] = max(numbers["top_p"], _SMALLEST_TOP_P)
+    most = [_most(name, fields[name]) for name in ("max_completion_tokens", "max_tokens") if name in fields]
     wish = SamplingWish(
         **numbers,
-        top_k=max(0, _whole("top_k", fields["top_k"], -1, 2**31 - 1)) if "top_k" in fields else None,
-        logit_bias=_biases(fields.get("logit_bias", {})),
-        seed=None if seed is None else seed & MAX_SEED,  # the client's type is signed
+        top_k=max(0, whole_of("top_k", fields["top_k"], -1, _TOKENS)) if "top_k" in fields else None,
+        logit_bias=_biases(fields.get("logit_bias")),
+        seed=_seed(fields["seed"]) if "seed" in fields else None,
         max_tokens=most[0] if most else None,
-        stop=_stops(fields.get("stop", ())),
+        stop=_stops(fields.get("stop", [])),
         stop_ids=_stop_ids(fields.get("stop_token_ids", [])),
-        ignore_eos=_typed("ignore_eos", fields.get("ignore_eos", False), bool),
+        ignore_eos=truth_of("ignore_eos", fields.get("ignore_eos", False)),
     )
-    resolve(wish, ModelDefaults(()), room=2**31 - 1, seed=0)  # refuses what no edge would take
+    resolve(wish, ModelDefaults(()), room=_TOKENS, seed=0)  # refuses what no edge would take
     return wish
 
 
+def _most(name: str, value: Any) -> int | None:
+    if not isinstance(value, bool) and value == -1:
+        return None
+    return whole_of(name, value, 1, _TOKENS, ", or be -1 for no bound")
+
+
+def _seed(value: Any) -> int | None:
+    seed = whole_of("seed", value, -(2**63), MAX_SEED)
+    return None if seed == -1 else seed & MAX_SEED  # the client's type is signed
+
+
 def _stops(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return (value,)
-    return tuple(_typed(f"stop[{at}]", each, str) for at, each in enumerate(_list("stop", value)))
+    values = [value] if isinstance(value, str) else list_of("stop", value)
+    _at_most("stop", values, MAX_STOPS, "strings")
+    stops = []
+    for at, each in enumerate(values):
+        where = "stop" if isinstance(value, str) else f"stop[{at}]"
+        size = len(text_of(where, each).encode())
+        if size > MAX_STOP_BYTES:
+            raise InvalidValue(where, Shown(f"{size} bytes"), f"must be at most {MAX_STOP_BYTES} bytes")
+        stops.append(each)
+    return tuple(stops)
 
 
 def _stop_ids(value: Any) -> tuple[int, ...]:
     name = "stop_token_ids"
-    return tuple(_whole(f"{name}[{at}]", each, 0, 2**31 - 1) for at, each in enumerate(_list(name, value)))
+    _at_most(name, list_of(name, value), MAX_END_IDS, "ids")
+    return tuple(whole_of(f"{name}[{at}]", each, 0, _TOKENS) for at, each in enumerate(value))
 
 
 def _biases(value: Any) -> tuple[tuple[int, float], ...]:
-    biases = []
-    for token, bias in _object("logit_bias", value).items():
-        if not (token.isascii() and token.isdigit()):
-            raise InvalidValue("logit_bias", token, "must be a token id")
-        biases.append((int(token), _number(f"logit_bias.{token}", bias)))
-    return tuple(biases)
+    name = "logit_bias"
+    biases: dict[int, float] = {}
+    entries = object_of(name, value) if value is not None else {}
+    _at_most(name, entries, MAX_BIASES, "entries")
+    for token, bias in entries.items():
+        if not (token.isascii() and token.isdigit() and len(token) <= 10 and int(token) <= _TOKENS):
+            raise InvalidValue(name, shortened(token), f"must be a token id, from 0 to {_TOKENS}")
+        if int(token) in biases:
+            raise InvalidValue(name, Shown(f"given twice for token {int(token)}"), "must be given once")
+        if isinstance(bias, bool) or not isinstance(bias, int | float) or not -100 <= bias <= 100:
+            raise InvalidValue(name, Shown(f"{kind(bias)} for token {int(token)}"), "must be a number from -100 to 100")
+        biases[int(token)] = float(bias)
+    return tuple(biases.items())
 
 
-def _turns(value: Any) -> tuple[Turn, ...]:
-    turns = tuple(_turn(f"messages[{at}]", each) for at, each in enumerate(_list("messages", value)))
-    if not turns:
-        raise InvalidValue("messages", [], "a chat needs at least one message")
-    return turns
-
-
-def _turn(where: str, value: Any) -> Turn:
-    message = _object(where, value)
-    role = _typed(f"{where}.role", message.get("role"), str)
-    if role in ("tool", "function") or message.get("tool_calls") or message.get("function_call"):
-        raise Unsupported(f"{where}: tools are not supported by this endpoint")
-    if message.get("audio"):
-        raise Unsupported(f"{where}: audio is not supported by this endpoint")
-    if role not in _ROLES:
-        raise InvalidValue(f"{where}.role", role, f"must be one of {', '.join(_ROLES)}")
-    content = message.get("content")
-    if isinstance(content, str):
-        return Turn(_ROLES[role], (Words(content),))
-    parts = tuple(_part(f"{where}.content[{at}]", each) for at, each in enumerate(_list(f"{where}.content", content)))
-    return Turn(_ROLES[role], parts)
-
-
-def _part(where: str, value: Any) -> Words | Address:
-    part = _object(where, value)
-    match part.get("type"):
-        case "text":
-            return Words(_typed(f"{where}.text", part.get("text"), str))
-        case "image_url":
-            image = _object(f"{where}.image_url", part.get("image_url"))
-            return Address(_typed(f"{where}.image_url.url", image.get("url"), str))
-        case kind:
-            raise Unsupported(f"{where}: parts of type {excerpt(kind)} are not supported by this endpoint")
-
-
-def _object(name: str, value: Any) -> Fields:
-    if not isinstance(value, dict):
-        raise InvalidValue(name, _kind(value), "must be an object")
-    return value
-
-
-def _list(name: str, value: Any) -> Sequence[Any]:
-    if not isinstance(value, list | tuple):
-        raise InvalidValue(name, _kind(value), "must be a list")
-    return value
-
-
-def _typed(name: str, value: Any, kind: type[Kind]) -> Kind:
-    if not isinstance(value, kind):
-        raise InvalidValue(name, _kind(value), f"must be a {_KINDS[kind]}")
-    return value
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidValue(name, _kind(value), "must be a number")
-    return float(value)
-
-
-def _whole(name: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidValue(name, _kind(value), "must be a whole number")
-    if not low <= value <= high:
-        raise InvalidValue(name, value, f"must lie between {low} and {high}")
-    return value
-
-
-_KINDS: Mapping[type, str] = {str: "string", bool: "truth value"}
-
-
-def _kind(value: Any) -> str:
-    """What came instead, without its content, which may be long."""
-    return "nothing" if value is None else type(value).__name__
+def _at_most(name: str, values: Any, most: int, noun: str) -> None:
+    if len(values) > most:
+        raise InvalidValue(name, Shown(f"{len(values)} {noun}"), f"must be at most {most} {noun}")

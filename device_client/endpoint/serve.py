@@ -19,6 +19,7 @@ from device_client.client import Client as Asker
 from device_client.config import DeviceConfig
 from device_client.endpoint.app import Endpoint
 from device_client.endpoint.config import EndpointConfig
+from device_client.endpoint.connections import configured
 from device_client.trace.trace_file import Traces
 from shared import logs
 from shared.errors import CovspecError, InvalidValue, Unavailable
@@ -44,7 +45,7 @@ def serve_on(config: DeviceConfig, endpoint: EndpointConfig) -> int:
         raise InvalidValue("fallback", config.fallback, "the endpoint answers with the target or not at all")
     logs.set_up(endpoint.log_level, config.log_format, "device-client: ")
     quiet_decoders()
-    for library in ("httpx", "asyncio", "uvicorn"):
+    for library in ("httpx", "httpx2", "httpcore2", "asyncio", "uvicorn"):
         logging.getLogger(library).setLevel(logging.WARNING)
     Access.of(config)  # its files, and the port, before minutes go into the draft
     with _listening(endpoint):
@@ -61,16 +62,7 @@ async def serve(config: DeviceConfig, endpoint: EndpointConfig, draft: Vlm, trac
     """Serve until told to stop. Raises Unavailable if the port is taken."""
     with _listening(endpoint) as listener:
         async with Asker(config, draft, traces) as asker:
-            server = _Server(
-                uvicorn.Config(
-                    Endpoint(endpoint, asker).app,
-                    log_config=None,
-                    access_log=endpoint.log_level == "debug",
-                    lifespan="off",
-                    server_header=False,
-                    timeout_graceful_shutdown=round(endpoint.drain_seconds),
-                )
-            )
+            server = _Server(configured(Endpoint(endpoint, asker).app, endpoint))
             _obey(server)
             await _tell(config, endpoint, asker, listener)
             await server.serve(sockets=[listener])

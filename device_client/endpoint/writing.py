@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
+from starlette.responses import Response
+from starlette.types import Message, Send
+
 from device_client.answer import Result
 from shared.speculation.messages import FinishReason
 
@@ -128,12 +131,43 @@ def figures(results: Iterable[Result]) -> list[dict[str, Any]]:
     ]
 
 
+def json_bytes(value: Any) -> bytes:
+    """`value` as JSON in UTF-8, on one line whatever a reader takes for a line's end."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_LINE_ENDS)
+    return text.encode("utf-8", "replace")  # half a surrogate pair comes in with requests alone
+
+
 def event(value: Mapping[str, Any]) -> bytes:
     """A server-sent event."""
-    return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    return b"data: " + json_bytes(value) + b"\n\n"
+
+
+def head(status: int, kind: str, headers: Mapping[str, str] | None = None) -> Message:
+    """The head of a response, as ASGI has it."""
+    pairs = {"content-type": kind, **(headers or {})}
+    named = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs.items()]
+    return {"type": "http.response.start", "status": status, "headers": named}
+
+
+async def send_json(send: Send, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
+    """A whole response."""
+    data = json_bytes(body)
+    await send(head(status, "application/json", {"content-length": str(len(data)), **(headers or {})}))
+    await send({"type": "http.response.body", "body": data})
+
+
+class JsonResponse(Response):
+    """A response of JSON."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return json_bytes(content)
 
 
 DONE = b"data: [DONE]\n\n"
+_LINE_ENDS = {number: f"\\u{number:04x}" for number in (0x85, 0x2028, 0x2029)}
 
 
 def _loss(result: Result) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from device_client.pictures import picture_of_uri
 from shared.speculation.messages import Commit
 from shared.wire.codec import FromEdge
 from tests.support.endpoint import Served, endpoint, raw
@@ -42,6 +41,7 @@ def told(body: bytes) -> dict[str, Any]:
     return error  # type: ignore[no-any-return]
 
 
+PICTURE = "data:image/png;base64," + base64.b64encode(a_picture(seed=1, side=20)).decode()
 TOOL: Any = {"type": "function", "function": {"name": "f", "parameters": {}}}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
 AUDIO: list[Any] = [
@@ -51,7 +51,7 @@ AUDIO: list[Any] = [
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
-    ("fields", "word"),
+    ("fields", "param"),
     [
         ({"tools": [TOOL]}, "tools"),
         ({"tool_choice": "required"}, "tool_choice"),
@@ -61,19 +61,26 @@ AUDIO: list[Any] = [
         ({"audio": {"voice": "alloy", "format": "wav"}}, "audio"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
-        ({"reasoning_effort": "high"}, "reasoning_effort"),
         ({"top_logprobs": 3, "logprobs": True}, "top_logprobs"),
-        ({"messages": AUDIO}, "input_audio"),
-        ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "1"}]}, "tools"),
-        ({"messages": [{"role": "assistant", "content": None, "tool_calls": [TOOL]}]}, "tools"),
-        ({"messages": image("http://127.0.0.1:9/picture.png")}, "URL"),
+        ({"messages": AUDIO}, "messages[0].content[0].type"),
+        ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "1"}]}, "messages[0].role"),
+        ({"messages": [{"role": "assistant", "content": None, "tool_calls": [TOOL]}]}, "messages[0].tool_calls"),
+        ({"messages": image("http://u:secret@127.0.0.1:9/picture.png")}, "messages[0].content[0].image_url.url"),
+        ({"stream_options": {"continuous_usage_stats": True}}, "stream_options.continuous_usage_stats"),
+        ({"messages": [{"role": "assistant", "content": "x", "prefix": True}]}, "messages[0].prefix"),
+        ({"messages": [{"role": "assistant", "refusal": "no"}]}, "messages[0].refusal"),
+        ({"continue_final_message": True}, "continue_final_message"),
+        ({"chat_template_kwargs": {"a": 1}}, "chat_template_kwargs"),
+        ({"min_tokens": 3}, "min_tokens"),
+        ({"tools": [TOOL], "tool_choice": "auto"}, "tools"),
     ],
 )
-async def test_what_is_not_supported_is_refused_by_name(served: Served, fields: dict[str, Any], word: str) -> None:
+async def test_what_is_not_supported_is_refused_by_name(served: Served, fields: dict[str, Any], param: str) -> None:
     status, _, body = await raw(served.url, CHAT, asked(**fields))
     error = told(body)
     assert (status, error["type"], error["code"]) == (400, "invalid_request_error", "unsupported")
-    assert word in error["message"]
+    assert error["param"] == param
+    assert "secret" not in error["message"]
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -83,7 +90,7 @@ async def test_what_is_not_supported_is_refused_by_name(served: Served, fields: 
         ({"temperature": -1}, "temperature"),
         ({"temperature": "hot"}, "temperature"),
         ({"temperature": True}, "temperature"),
-        ({"top_p": 0}, "top_p"),
+        ({"top_p": -0.1}, "top_p"),
         ({"min_p": 2}, "min_p"),
         ({"frequency_penalty": 3}, "frequency_penalty"),
         ({"max_tokens": 0}, "max_tokens"),
@@ -105,12 +112,22 @@ async def test_what_is_not_supported_is_refused_by_name(served: Served, fields: 
         ({"messages": [{"role": "boss", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": 3}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text"),
-        ({"messages": [{"role": "user", "content": "\ud800"}]}, "open.messages[0].parts[0].text"),
-        ({"messages": image("data:image/png;base64,!!!")}, "picture"),
-        ({"messages": image("data:image/png;base64,aGVsbG8=")}, "data:image/png;base64,aGVsbG8="),
-        ({"messages": image("file:///etc/passwd")}, "picture"),
-        ({"messages": image("README.md")}, "picture"),
+        ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages[0].content"),
+        ({"messages": image("data:image/png;base64,!!!")}, "messages[0].content[0].image_url.url"),
+        ({"messages": image("data:image/png;base64,aGVsbG8=")}, "messages[0].content[0].image_url.url"),
+        ({"messages": image("file:///etc/passwd")}, "messages[0].content[0].image_url.url"),
+        ({"messages": image("README.md")}, "messages[0].content[0].image_url.url"),
+        ({"messages": image("data:image/png;base64,aGVsbG8=") * 9}, "messages"),
         ({"model": 3}, "model"),
+        ({"stop": ["x"] * 17}, "stop"),
+        ({"stop": "x" * 257}, "stop"),
+        ({"stop": ["\ud800"]}, "stop[0]"),
+        ({"logit_bias": {"7" * 5000: 1}}, "logit_bias"),
+        ({"logit_bias": {"7": 1, "07": 1}}, "logit_bias"),
+        ({"stream_options": {"include_usages": True}}, "stream_options.include_usages"),
+        ({"messages": [{"role": "user", "content": "x", "nmae": "y"}]}, "messages[0].nmae"),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "txt": "y"}]}]}, "messages[0].content[0].txt"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content"),
     ],
 )
 async def test_what_is_wrong_is_refused_with_its_field(served: Served, fields: dict[str, Any], param: str) -> None:
@@ -129,7 +146,24 @@ async def test_what_asks_for_nothing_is_taken(served: Served) -> None:
         "modalities": ["text"],
         "seed": -1,
         "stream_options": None,
+        "reasoning_effort": "high",
+        "max_tokens": 2.0,
+        "continue_final_message": False,
+        "chat_template_kwargs": {},
+        "min_tokens": 0,
+        "guided_json": None,
+        "no_such_field": None,
     }
+    messages: list[Any] = [
+        {"role": "user", "content": ["hello?", {"type": "text", "text": "you"}], "name": "me", "audio": None},
+        {"role": "assistant", "content": None, "tool_calls": [], "refusal": None, "annotations": []},
+        {"role": "assistant"},
+        {"role": "user", "content": [{"type": "image_url", "image_url": PICTURE}, "and this?"]},
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": PICTURE, "detail": "low"}}]},
+    ]
+    nothing |= {"messages": messages}
+    asking_for_tools = {"tools": [TOOL], "tool_choice": "none", "functions": [{"name": "f"}], "function_call": "none"}
+    assert (await raw(served.url, CHAT, asked(**asking_for_tools)))[0] == 200
     assert (await raw(served.url, CHAT, asked(**nothing)))[0] == 200
 
 
@@ -141,13 +175,25 @@ async def test_what_asks_for_nothing_is_taken(served: Served) -> None:
         (CHAT, b"[" * 9000, (), 400),
         (CHAT, b"[]", (), 400),
         (CHAT, b"\xff", (), 400),
-        (CHAT, {"messages": HELLO}, (), 400),
+        (CHAT, {"messages": HELLO, "max_tokens": 2}, (), 200),
+        (CHAT, b"", (), 400),
+        (CHAT, b"\xef\xbb\xbf" + json.dumps(asked()).encode(), (), 200),
+        (CHAT, json.dumps(asked()).encode("utf-16"), (), 400),
+        (CHAT, json.dumps(asked()).encode(), ("content-encoding: gzip",), 400),
+        (CHAT, b'{"a\x00": 1}', (), 400),
+        (CHAT, asked(**{"x" * 5000: 1}), (), 400),
+        (CHAT, asked(**{"\ud800": 1}), (), 400),
         (CHAT, asked(model="gpt-5"), (), 404),
+        (CHAT, asked(model="\udc00"), (), 400),
         (CHAT, asked(user="x" * 20_000), (), 413),
         (CHAT, None, (), 405),
         ("/v1/completions", asked(), (), 404),
         ("/v1/models/no/such", None, (), 404),
         ("/nowhere", None, (), 404),
+        ("/" + "x" * 5000, None, (), 404),
+        ("/%ff%00%0a", None, (), 404),
+        ("/v1/models/", None, (), 200),
+        ("/v1/chat/completions/", asked(), (), 200),
         ("/v1/models", None, ("host: evil.example",), 400),
     ],
 )
@@ -156,8 +202,8 @@ async def test_other_requests_get_a_status(
 ) -> None:
     said, _, reply = await raw(served.url, path, body, *headers)
     assert said == status
-    if "host: evil.example" not in headers:
-        told(reply)
+    if status != 200:
+        assert len(told(reply)["message"]) < 600
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -211,10 +257,3 @@ async def test_what_breaks_after_the_first_word_ends_the_stream_with_the_error()
     assert b"[DONE]" not in body
     assert whole_status >= 400
     assert told(whole)
-
-
-def test_a_data_uri_is_what_it_says() -> None:
-    data = a_picture(seed=1)
-    encoded = base64.b64encode(data).decode()
-    assert picture_of_uri(f"data:image/png;base64,{encoded}").encoded == data
-    assert picture_of_uri("data:;base64," + encoded.replace("+", "%2B")).encoded == data

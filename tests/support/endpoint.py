@@ -15,6 +15,8 @@ from openai import AsyncOpenAI
 from device_client.client import Client
 from device_client.endpoint.app import Endpoint
 from device_client.endpoint.config import EndpointConfig
+from device_client.endpoint.connections import configured
+from device_client.fetching import Fetcher
 from shared.vlm.port import Vlm
 from tests.support.system import device, toy_draft
 
@@ -32,13 +34,22 @@ class Served:
 
 
 @asynccontextmanager
-async def endpoint(address: str, draft: Vlm | None = None, **changes: object) -> AsyncIterator[Served]:
-    """An endpoint whose edge is at `address`."""
+async def endpoint(
+    address: str,
+    draft: Vlm | None = None,
+    fetcher: Fetcher | None = None,
+    head_seconds: float = 15.0,
+    spare: int = 256,
+    **changes: object,
+) -> AsyncIterator[Served]:
+    """An endpoint whose edge is at `address`. `spare`: connections beyond those that are answered or wait."""
     config = replace(EndpointConfig(port=0), **changes)  # type: ignore[arg-type]
     async with device(address, draft or toy_draft(), reconnect_seconds=0.0) as behind:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            app = Endpoint(config, behind).app
-            server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=5))
+            app = Endpoint(config, behind, fetcher=fetcher).app
+            server = uvicorn.Server(
+                configured(app, replace(config, drain_seconds=5), spare=spare, head_seconds=head_seconds)
+            )
             serving = asyncio.create_task(server._serve([listener]))
             try:
                 yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", behind)
@@ -57,10 +68,12 @@ async def raw(url: str, path: str, body: object = None, *headers: str) -> tuple[
     head = "\r\n".join([f"{method} {path} HTTP/1.1", f"content-length: {len(data)}", "connection: close"])
     reader, writer = await asyncio.open_connection(host, int(port))
     lines = "".join(f"\r\n{name}: {value}" for name, value in given.items())
-    writer.write(head.encode() + lines.encode() + b"\r\n\r\n" + data)
-    await writer.drain()
-    answer = await reader.read()
-    writer.close()
+    try:
+        writer.write(head.encode() + lines.encode() + b"\r\n\r\n" + data)
+        await writer.drain()
+        answer = await reader.read()
+    finally:
+        writer.close()
     top, _, rest = answer.partition(b"\r\n\r\n")
     first, *others = top.decode().split("\r\n")
     pairs = (line.partition(": ") for line in others)

@@ -9,10 +9,12 @@ from typing import Any
 import grpc
 
 from edge_server.service import SERVICE
+from shared.errors import CovspecError
 from shared.speculation.messages import Pace, Ping, Pong, Rule
 from shared.speculation.request import SamplingParameters
 from shared.wire.codec import FromDevice, FromEdge, decode_request, encode_info, encode_response, parse_request
 from shared.wire.handshake import Limits, Opened, ServerInfo
+from shared.wire.statuses import status_of
 from tests.support.system import (
     toy_target,
 )
@@ -25,16 +27,20 @@ class HostileEdge:
     """An edge that says on every stream what it was told to say. Use as `async with`.
 
     `reply`: what it goes on to say to each word of the device, a sign of life when it is asked for one; without, the
-    stream ends with the script.
+    stream ends with the script, or with `refusal`.
     """
 
     def __init__(
-        self, script: Iterable[FromEdge | bytes], reply: Callable[[FromDevice], Iterable[FromEdge]] | None = None
+        self,
+        script: Iterable[FromEdge | bytes],
+        reply: Callable[[FromDevice], Iterable[FromEdge]] | None = None,
+        refusal: CovspecError | None = None,
     ) -> None:
         self.port = 0
         self.streams = 0
         self.script = list(script)  # of streams to come
         self._reply = reply
+        self._refusal = refusal
         self._server = grpc.aio.server()
 
     async def __aenter__(self) -> HostileEdge:
@@ -55,6 +61,8 @@ class HostileEdge:
         await anext(aiter(requests))
         for message in self.script:
             await context.write(message if isinstance(message, bytes) else encode_response(message).SerializeToString())
+        if self._refusal is not None:
+            await context.abort(*status_of(self._refusal))
         if self._reply is not None:
             async for data in requests:
                 word = decode_request(parse_request(data), Limits())
