@@ -143,8 +143,9 @@ class Reply:
     async def _refuse(self, events: Events, refusal: Refusal) -> None:
         self._desk.meters.refused(refusal.status)
         if events.begun:
-            await events.say(refusal.body)
-            await events.end(done=False)
+            with suppress(Unread):
+                await events.say(refusal.body)
+                await events.end(done=False)
         else:
             await events.instead(refusal.status, refusal.body, refusal.headers)
 

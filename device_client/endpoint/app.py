@@ -59,6 +59,7 @@ class Endpoint:
         """`fetcher`: of pictures at addresses, if any may be fetched; otherwise one of its own."""
         self._config = config
         self._asker = asker
+        self._most_choices = min(config.max_choices, config.parallel + config.max_waiting)
         places = Places(config.parallel, config.max_waiting, clock)
         self._desk = Desk(asker, places, Meters(places, lambda: asker.traffic))
         self._intake = Intake(round(config.max_body_mib * MIB), config.request_seconds)
@@ -87,7 +88,7 @@ class Endpoint:
     async def _chat(self, request: Request) -> Response:
         with ExitStack() as held:
             take = held.enter_context(self._intake.budget.share())
-            wanted = await self._intake.read(request, self._config.max_choices, take)
+            wanted = await self._intake.read(request, self._most_choices, take)
             info = await self._asker.info()
             model = info.model if wanted.model is None else self._served(wanted.model, info)
             check_limits(wanted, info.limits)

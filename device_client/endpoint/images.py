@@ -25,6 +25,8 @@ from shared.media.decoder import Encoded
 from shared.speculation.request import Message, Part, Picture, Text
 from shared.wire.handshake import Limits
 
+_SIDE_BY_SIDE = 4  # images of one request that are fetched at once: fewer than all may be, so that it can be done
+
 
 class ImageFiles:
     """Reads the images of requests, with `fetcher` those at addresses; None: nobody may name any."""
@@ -41,9 +43,10 @@ class ImageFiles:
         addresses = [part for turn in wanted.turns for part in turn.parts if isinstance(part, Address)]
         for address in addresses:
             self._check(address)
+        few = asyncio.Semaphore(_SIDE_BY_SIDE)
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._file(address, limits, take)) for address in addresses]
+                tasks = [group.create_task(self._file(address, limits, take, few)) for address in addresses]
         except* CovspecError as refused:
             raise first_of(refused) from None
         return [task.result() for task in tasks]
@@ -58,12 +61,16 @@ class ImageFiles:
             sentence = f"{address.where} is a URL: this endpoint fetches images only with --allow-url"
             raise UnsupportedField(address.where, sentence)
 
-    async def _file(self, address: Address, limits: Limits, take: Callable[[int], None]) -> Encoded:
+    async def _file(
+        self, address: Address, limits: Limits, take: Callable[[int], None], few: asyncio.Semaphore
+    ) -> Encoded:
         if is_data_uri(address.uri):
             data = await self._intake.beside(decoded, address.uri, address.where)
         else:
             assert self._fetcher is not None
-            data = await self._fetcher.fetch(address.uri, address.where, min(MAX_BYTES, limits.max_image_bytes), take)
+            most = min(MAX_BYTES, limits.max_image_bytes)
+            async with few:
+                data = await self._fetcher.fetch(address.uri, address.where, most, take)
         if len(data) > limits.max_image_bytes:
             rule = f"must have at most {limits.max_image_bytes} bytes"
             raise ImageError(address.where, Shown(f"{len(data)} bytes"), rule)

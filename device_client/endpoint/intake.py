@@ -36,11 +36,16 @@ class Budget:
 
     @contextmanager
     def share(self) -> Iterator[Callable[[int], None]]:
-        """The share of a request: call it with each number of bytes that comes. It raises Overloaded beyond `most`."""
+        """The share of a request: call it with each number of bytes that comes.
+
+        It raises Overloaded for what does not fit beside the others, TooLarge for what would not fit alone.
+        """
         mine = 0
 
         def take(count: int) -> None:
             nonlocal mine
+            if mine + count > self._most:
+                raise TooLarge(f"the request and its images are larger than {self._most / MIB:g} MiB together")
             if self.held + count > self._most:
                 raise Overloaded("the requests that are here already take all memory set apart for them", 1.0)
             self.held += count

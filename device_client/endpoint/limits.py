@@ -17,6 +17,8 @@ from shared.wire.codec_session import MAX_MESSAGES, MAX_PARTS
 from shared.wire.handshake import Limits
 
 _FIELD = re.compile(r"open\.(messages|images|sampling)\b((?:\[\d+\])*)((?:\.\w+(?:\[\d+\])?)*)")
+_OWN = re.compile(r"(?:messages|logit_bias|stop)(?:\[\d+\])*(?:\.role)?")  # what a model says itself
+_IMAGE = re.compile(r"(?:picture|image) (\d+)")
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -34,23 +36,32 @@ def check_limits(request: ChatRequest, limits: Limits) -> None:
 
 def in_its_words(sentence: str, turns: Sequence[Turn]) -> tuple[str | None, str]:
     """The field of the request that `sentence` begins with, if any, and the sentence with the request's own paths."""
-    first = _FIELD.match(sentence)
     said = _FIELD.sub(lambda found: _path(found, turns), sentence)
-    return (None if first is None else _path(first, turns)), said
+    if (first := _FIELD.match(sentence)) is not None:
+        return _path(first, turns), said
+    if (image := _IMAGE.match(sentence)) is not None:
+        path = _image(int(image.group(1)), turns)
+        return path, path + said[image.end() :]
+    own = _OWN.match(sentence)
+    return (None if own is None else own.group()), said
 
 
 def _path(found: re.Match[str], turns: Sequence[Turn]) -> str:
     what, index, rest = found.groups()
     numbers = [int(number) for number in _NUMBERS.findall(index + rest)]
-    parts = [part for turn in turns for part in turn.parts]
     if what == "sampling":
         return rest.removeprefix(".").replace("stop_ids", "stop_token_ids") or "the sampling"
     if what == "images":
-        pictures = [part.where for part in parts if isinstance(part, Address)]
-        return pictures[numbers[0]] if index and numbers[0] < len(pictures) else "messages"
+        return _image(numbers[0], turns) if index else "messages"
     if index and numbers[0] < len(turns):
         own = turns[numbers[0]].parts
         if len(numbers) > 1 and numbers[1] < len(own):
             return own[numbers[1]].where
         return f"messages{index}{rest}"
     return "messages"
+
+
+def _image(number: int, turns: Sequence[Turn]) -> str:
+    """Where the image of this number, from 0, is."""
+    paths = [part.where for turn in turns for part in turn.parts if isinstance(part, Address)]
+    return paths[number] if number < len(paths) else "messages"

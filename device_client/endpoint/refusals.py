@@ -102,7 +102,7 @@ def refusal_of(error: CovspecError, param: str | None = None) -> Refusal:
         case TooSlow():
             return Refusal(408, message, mistaken, None, "request_timeout", closes=True)
         case TooLarge():
-            return Refusal(413, message, mistaken, None, "request_too_large", closes=True)
+            return Refusal(413, message, mistaken, None, "request_too_large")
         case Overloaded():
             return Refusal(503, message, "server_error", None, "overloaded", error.retry_after)
         case Unavailable():

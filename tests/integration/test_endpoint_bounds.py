@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.endpoint import Served, endpoint, raw
 from tests.support.hostile_edge import HostileEdge
+from tests.support.hostile_http import ok, web
 from tests.support.system import counted_target, edge, eventually, nothing_alive
 from tests.support.toys import Steps
 
@@ -160,3 +161,22 @@ async def test_a_text_beyond_the_edges_limit_is_no_overload() -> None:
                 assert "retry-after" not in headers
         with pytest.raises(openai.BadRequestError):
             await client.chat.completions.create(model="target", messages=long)  # type: ignore[arg-type]
+
+
+async def test_what_could_never_fit_is_not_told_to_come_again() -> None:
+    async with (
+        edge() as server,
+        web(ok(bytes(60_000))) as large,
+        endpoint(f"127.0.0.1:{server.port}", max_body_mib=0.01, parallel=1, max_waiting=1, allow_url=True) as served,
+        served.openai() as client,
+    ):
+        status, _, body = await raw(served.url, CHAT, {"messages": HELLO, "n": 3})
+        assert (status, json.loads(body)["error"]["param"]) == (400, "n")
+        content = [{"type": "image_url", "image_url": {"url": large.url}}]
+        status, headers, body = await raw(served.url, CHAT, {"messages": [{"role": "user", "content": content}]})
+        assert (status, headers.get("retry-after")) == (413, None)
+        messages: Any = [{"role": "user", "content": "x" * 3_000_000}]
+        with pytest.raises(openai.APIStatusError) as caught:  # which sends all of it before it reads a word
+            await client.chat.completions.create(model="target", messages=messages)
+        assert caught.value.status_code == 413
+        assert (await client.chat.completions.create(model="target", messages=HELLO, max_tokens=2)).choices

@@ -121,6 +121,9 @@ REQUEST = read_request(
         ("open.images is 9 pictures", "messages", "messages is 9 pictures"),
         ("open.sampling.stop_ids[3] is", "stop_token_ids[3]", "stop_token_ids[3] is"),
         ("open.sampling.temperature is", "temperature", "temperature is"),
+        ("messages is roles: the template refuses them", "messages", "messages is roles: the template refuses them"),
+        ("logit_bias is 9000: too high", "logit_bias", "logit_bias is 9000: too high"),
+        ("picture 1 is odd", "messages[1].content[2].image_url", "messages[1].content[2].image_url is odd"),
         ("something else", None, "something else"),
     ],
 )
