@@ -16,7 +16,7 @@ from shared.media.kinds import Kind
 from shared.media.plain_file import broken, excessive
 
 _SEQUENCE_HEADER = 1  # a type of AV1's units
-_MOST_UNITS = 4096  # of one item
+_MOST_UNITS = 1024  # of one item
 _MARGIN, _SMALL = 4, 2**20  # a frame may be so many times as large as the image, or as an image of a megapixel
 
 

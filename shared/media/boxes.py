@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _MOST_BOXES = 4096  # in one box
+_MOST_ITEMS = 1024  # an image of tiles has some hundred
 _IN_FILE, _IN_BOX = 0, 1  # where an item's extents count from: the file, or the box `idat`
 
 
@@ -97,13 +98,16 @@ def _locations(data: bytes, box: Box) -> Iterator[tuple[int, int, list[tuple[int
     version = cursor.number(4) >> 24
     sizes = cursor.number(2)
     offset_size, length_size, base_size, index_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15, sizes & 15
-    for _ in range(cursor.number(2 if version < 2 else 4)):
+    count = cursor.number(2 if version < 2 else 4)
+    if count > _MOST_ITEMS:
+        raise ValueError("too many items")
+    for _ in range(count):
         item = cursor.number(2 if version < 2 else 4)
         method = cursor.number(2) & 15 if version > 0 else _IN_FILE
         cursor.number(2)
         base = cursor.number(base_size)
         extents = []
-        for _ in range(cursor.number(2)):
+        for _ in range(min(cursor.number(2), _MOST_ITEMS)):
             cursor.number(index_size if version > 0 else 0)
             extents.append((base + cursor.number(offset_size), cursor.number(length_size)))
         if cursor.at > box.end:

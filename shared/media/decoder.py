@@ -71,7 +71,7 @@ class ImageDecoder:
         costs = await self._run(lambda: [cost_of(each.data, max_pixels, each.name) for each in files])
         share = await self.budget.take(self._needed(costs))
         given_up = threading.Event()
-        decoding = asyncio.ensure_future(self._run(lambda: _decoded(files, max_pixels, given_up)))
+        decoding = asyncio.ensure_future(self._run(lambda: _decoded(files, costs, max_pixels, given_up)))
         try:
             images = await asyncio.shield(decoding)
         except asyncio.CancelledError:
@@ -108,10 +108,14 @@ class ImageDecoder:
             return await asyncio.to_thread(job)
 
 
-def _decoded(files: Sequence[Encoded], max_pixels: int, given_up: threading.Event) -> tuple[Image.Image, ...]:
+def _decoded(
+    files: Sequence[Encoded], costs: Sequence[Cost], max_pixels: int, given_up: threading.Event
+) -> tuple[Image.Image, ...]:
     images: list[Image.Image] = []
-    for each in files:
+    for each, cost in zip(files, costs, strict=True):
         if given_up.is_set():
             return ()
         images.append(open_image(each.data, max_pixels, each.name))
+        if cost.decoding >= WORTH_IT:
+            give_back()
     return tuple(images)

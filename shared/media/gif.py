@@ -35,12 +35,12 @@ def _extensions(data: bytes, at: int, name: str) -> tuple[list[bytes], int]:
     while data[at] != _IMAGE:
         if data[at] != _EXTENSION:
             raise broken(name, Kind.GIF)
-        begin, at = at, at + 2
-        while size := data[at]:
+        begin, at, blocks = at, at + 2, blocks + 1
+        while (size := data[at]) and blocks <= _MOST_BLOCKS:
             at += 1 + size
             blocks += 1
-            if blocks > _MOST_BLOCKS:
-                raise excessive(name, Kind.GIF, f"more than {_MOST_BLOCKS} blocks before its first frame")
+        if blocks > _MOST_BLOCKS:
+            raise excessive(name, Kind.GIF, f"more than {_MOST_BLOCKS} blocks before its first frame")
         at += 1
         if data[begin + 1] == _CONTROL:
             controls.append(data[begin:at])

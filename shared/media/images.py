@@ -27,6 +27,7 @@ from PIL import (
 
 from shared.errors import ImageError
 from shared.media.avif import CodedFile, check_frames, coded_file
+from shared.media.bmp import plain_bmp
 from shared.media.gif import plain_gif
 from shared.media.jpeg import plain_jpeg, stand_in
 from shared.media.kinds import Kind, kind_of
@@ -39,9 +40,9 @@ from shared.media.tiff import plain_tiff
 
 MOST_PIXELS = 178_956_970  # of any image, whatever else is allowed: where Pillow's own decoders stop
 _RGB_BYTES = 4  # of a pixel, as Pillow keeps it
+_STRIPS = 8 * 2**20  # bytes of what is converted at a time
 _CORNER = 8  # pixels on a side of what JPEG codes as one
-# What a decoder takes for each pixel beside the image that it fills: planes and their copies; Python's copies of runs.
-_DECODING = MappingProxyType({Kind.AVIF: 12.0, Kind.BMP: 2.0})
+_AVIF_DECODING = 12.0  # bytes for each pixel beside the image: planes of up to 16 bits, and copies of their colours
 _PLUGINS: Mapping[Kind, type[ImageFile.ImageFile]] = MappingProxyType(
     {
         Kind.PNG: PngImagePlugin.PngImageFile,
@@ -55,7 +56,14 @@ _PLUGINS: Mapping[Kind, type[ImageFile.ImageFile]] = MappingProxyType(
     }
 )
 _PLAIN: Mapping[Kind, Callable[[bytes, str], PlainFile]] = MappingProxyType(
-    {Kind.PNG: plain_png, Kind.JPEG: plain_jpeg, Kind.WEBP: plain_webp, Kind.GIF: plain_gif, Kind.TIFF: plain_tiff}
+    {
+        Kind.PNG: plain_png,
+        Kind.JPEG: plain_jpeg,
+        Kind.WEBP: plain_webp,
+        Kind.GIF: plain_gif,
+        Kind.BMP: plain_bmp,
+        Kind.TIFF: plain_tiff,
+    }
 )
 # The decoders that are asked, by Pillow's names: those written in Python take seconds for what others do at once.
 _DECODERS = frozenset({"raw", "zip", "jpeg", "gif", "libtiff", "bmp_rle"})
@@ -131,14 +139,15 @@ def _most(plain: PlainFile, stored: int, held: int, *, copied: bool) -> int:
     decoding = stored + plain.pixels * plain.decoding
     converting = stored + held if copied else held
     turning = 2 * held if plain.orientation != 1 else held
-    return round(max(decoding, converting, turning)) + plain.extra
+    return round(max(decoding, converting, turning)) + plain.extra + _STRIPS
 
 
 def _as_told(kind: Kind, coded: CodedFile, image: ImageFile.ImageFile, name: str) -> PlainFile:
     """What a decoder itself tells before it makes room for pixels."""
     pixels = image.width * image.height
     check_frames(coded, pixels, name)
-    extra = round(_DECODING.get(kind, 0.0) * max(pixels, coded.pixels)) + 2 * len(coded.data)
+    planes = round(_AVIF_DECODING * max(pixels, coded.pixels)) if kind is Kind.AVIF else 0
+    extra = planes + 2 * len(coded.data)
     return PlainFile(kind, coded.data, *image.size, orientation_of(image.info.get("exif", b"")), extra=extra)
 
 
@@ -154,11 +163,10 @@ def _opened(kind: Kind, data: bytes, name: str) -> ImageFile.ImageFile:
 
 
 def _alone(image: Image.Image) -> Image.Image:
-    """The image without its decoder and what else the file said."""
-    if isinstance(image, WebPImagePlugin.WebPImageFile | AvifImagePlugin.AvifImageFile | GifImagePlugin.GifImageFile):
-        return image.copy()  # those hold their decoders, and these their canvases
-    image.info.clear()
-    return image
+    """The same pixels, without the file, its decoder's canvases, and what else the file said."""
+    alone = image._new(image.im)
+    alone.info.clear()
+    return alone
 
 
 def _complete(header: _Header, image: Image.Image) -> bool:

@@ -99,7 +99,9 @@ def _segment(marker: int, body: bytes, walk: _Walk, name: str) -> None:
 
 def _scans(data: bytes, at: int, walk: _Walk, name: str) -> tuple[int, bool]:
     """Where the image ends that has its first scan at `at`, and whether its end is marked."""
-    while at + 4 <= len(data):
+    for _ in range(_MOST_SEGMENTS):
+        if at + 4 > len(data):
+            break
         marker = data[at + 1]
         if marker == _END:
             return at, True
@@ -115,6 +117,8 @@ def _scans(data: bytes, at: int, walk: _Walk, name: str) -> tuple[int, bool]:
         if found is None:
             return len(data), False
         at = found.start()
+    else:
+        raise excessive(name, Kind.JPEG, f"more than {_MOST_SEGMENTS} segments after its first scan")
     return (at, True) if data[at : at + 2] == _EOI else (len(data), False)
 
 
