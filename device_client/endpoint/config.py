@@ -42,7 +42,7 @@ class EndpointConfig:
     """MiB of one request, its pictures included. All requests together may hold four times as much."""
     request_seconds: float = 60.0
     """Seconds that a request may take to arrive whole."""
-    decode_mib: float = 2048.0
+    decode_mib: float = 3072.0
     """MiB for decoding images, and for decoded ones until their answer is over, in all requests together. Requests wait
     for it in the order of coming, 30 s at most; one that needs more than all of it is refused."""
     allow_url: bool = False

@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from shared.errors import InvalidValue
+from shared.media.pixels import strips
 from shared.speculation.prints import ModelPrints, VocabularyPrint
 from shared.speculation.request import Message, ModelDefaults, Text
 from shared.vlm import marks
@@ -91,9 +92,8 @@ class ToyVlm:
 
     def prepare(self, messages: Sequence[Message], images: Sequence[Image.Image]) -> Prompt:
         """Each message is its role, its words and its pictures. Raises InvalidValue, PromptTooLong."""
-        pictures = [image.convert("RGB") for image in pictures_in_order(messages, images)]
-        grids = [tuple(min(_MAX_SIDE, math.ceil(side / _CELL)) for side in picture.size) for picture in pictures]
-        visual_tokens = tuple(math.prod(grid) for grid in grids)
+        pictures = [_cells(image) for image in pictures_in_order(messages, images)]
+        visual_tokens = tuple(math.prod(grid) for _, _, grid in pictures)
         places = iter(visual_tokens)
         ids: list[int] = []
         for message in messages:
@@ -102,26 +102,25 @@ class ToyVlm:
                 ids += self._words.encode(part.text) if isinstance(part, Text) else [IMAGE] * next(places)
         ids.append(ASSISTANT)
         check_room(len(ids), sum(visual_tokens), self.context_length)
-        return Prompt(tuple(ids), visual_tokens, tuple(zip(pictures, grids, strict=True)))
+        return Prompt(tuple(ids), visual_tokens, tuple(pictures))
 
     def see(self, prompt: Prompt) -> VisualTokens:
         """A visual token is the mean colour of its cell, spread over the hidden size; the extras are its own hash."""
         self.work(sum(prompt.visual_tokens))
         hashes: list[int] = []
         tints = [np.zeros((0, 3))]
-        for picture, grid in prompt.pixels:
-            whole = hashlib.blake2b(repr(picture.size).encode() + picture.tobytes(), digest_size=8).digest()
-            hashes += [mix(int.from_bytes(whole) + place) for place in range(math.prod(grid))]
-            tints.append(np.asarray(picture.resize(grid, Image.Resampling.BOX), dtype=np.float64).reshape(-1, 3) / 255)
+        for whole, cells, grid in prompt.pixels:
+            hashes += [mix(whole + place) for place in range(math.prod(grid))]
+            tints.append(cells)
         spread = np.sin(np.arange(1, 3 * _HIDDEN + 1)).reshape(3, _HIDDEN)
         features = (np.concatenate(tints) @ spread).astype(np.float32)
-        grids = [grid for _, grid in prompt.pixels]
+        grids = [grid for _, _, grid in prompt.pixels]
         known = marks.of_pictures(prompt.digests, grids, prompt.visual_tokens)
         return VisualTokens(torch.from_numpy(features), hashes, known)
 
     def places(self, prompt: Prompt) -> Places:
         """As the port says: the cells, row by row."""
-        return Places.of([[Tile(rows, columns)] for _, (columns, rows) in prompt.pixels])
+        return Places.of([[Tile(rows, columns)] for _, _, (columns, rows) in prompt.pixels])
 
     def embed(self, ids: Sequence[int]) -> Tensor:
         """As the port says: no two ids alike."""
@@ -195,6 +194,19 @@ def named(name: str) -> ToyVlm:
         except ValueError as error:
             raise InvalidValue(f"toy model {key}", value, "must be a number") from error
     return ToyVlm(name=name, **chosen)  # type: ignore[arg-type]  # the keys are the fields of ToyVlm
+
+
+def _cells(image: Image.Image) -> tuple[int, NDArray[np.float64], tuple[int, int]]:
+    """What a prompt holds of a picture: a hash of all of it, the mean colours of its cells, and those in a row and a
+    column. Not the picture, which may be large."""
+    picture = image if image.mode == "RGB" else image.convert("RGB")
+    columns, rows = (min(_MAX_SIDE, math.ceil(side / _CELL)) for side in picture.size)
+    whole = hashlib.blake2b(repr(picture.size).encode(), digest_size=8)
+    for strip in strips(picture.size):
+        whole.update(picture.crop(strip).tobytes())
+    cells = picture.resize((columns, rows), Image.Resampling.BOX)
+    tints = np.asarray(cells, dtype=np.float64).reshape(-1, 3) / 255
+    return int.from_bytes(whole.digest()), tints, (columns, rows)
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:

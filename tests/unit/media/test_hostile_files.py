@@ -52,8 +52,8 @@ def png_with(chunk: bytes, body: bytes, times: int = 1) -> bytes:
 
 def tiff_with(*entries: tuple[int, int, int, int], data: bytes = b"") -> bytes:
     """A TIFF of 8 x 8 grey pixels with further entries, which come first; `data` stands at 200."""
-    own = ((256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8))
-    own += ((277, 3, 1, 1), (278, 3, 1, 8), (279, 4, 1, 64))
+    own = [(256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8)]
+    own += [(277, 3, 1, 1), (278, 3, 1, 8), (279, 4, 1, 64)]
     new = {entry[0]: entry for entry in (*own, *entries)}
     begin = 200 + len(data)
     directory = (
