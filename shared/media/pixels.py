@@ -46,7 +46,7 @@ def _by_strip(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
 
 
 def _on_white(strip: Image.Image) -> Image.Image:
-    layer = strip.convert("RGBA")
+    layer = (strip.convert("LA") if strip.mode == "La" else strip).convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", layer.size, _WHITE), layer).convert("RGB")
 
 
