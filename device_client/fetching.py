@@ -148,8 +148,7 @@ def shown(url: str) -> str:
     """What a sentence may repeat of `url`: scheme, host and path."""
     try:
         parsed = httpx2.URL(url)
-        where = parsed.netloc.decode("ascii").rpartition("@")[2]
-        return shortened(f"{parsed.scheme}://{where}{parsed.path}")
+        return shortened(f"{parsed.scheme}://{parsed.netloc.decode('ascii')}{parsed.path}")
     except (httpx2.InvalidURL, ValueError):
         return "a URL"
 

@@ -102,6 +102,8 @@ async def test_connections_that_say_nothing_make_room_for_one_that_does() -> Non
         for _ in range(3):
             assert (await raw(served.url, "/health"))[0] == 200
         assert (await raw(served.url, CHAT, {"messages": HELLO, "max_tokens": 2}))[0] == 200
+        await eventually(lambda: sum(reader.at_eof() for reader, _ in silent) >= len(silent) - 8 - 4 - 4)
+        assert not silent[-1][0].at_eof()  # the oldest leave, those between requests first
         for _, writer in silent:
             writer.close()
 

@@ -155,6 +155,15 @@ async def test_who_counts_the_bytes_may_refuse_more() -> None:
             await Fetcher().fetch(server.url, "it", MOST, take)
 
 
+async def test_what_is_packed_well_is_unpacked_little_by_little() -> None:
+    pieces: list[int] = []
+    async with web(ok(BOMB, "content-encoding: deflate")) as server:
+        with pytest.raises(ImageError):
+            await Fetcher().fetch(server.url, "it", MOST, pieces.append)
+    assert max(pieces) <= 2**16
+    assert sum(pieces) <= MOST + 2**16
+
+
 def test_what_is_shown_of_an_address_is_no_secret() -> None:
     assert shown("http://me:secret@host:81/a%20b?key=secret#x") == "http://host:81/a b"
     assert shown("http://me:secret@[::1/secret") == "a URL"
