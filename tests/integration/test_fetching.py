@@ -155,6 +155,23 @@ async def test_who_counts_the_bytes_may_refuse_more() -> None:
             await Fetcher().fetch(server.url, "it", MOST, take)
 
 
+async def test_what_the_environment_names_as_proxy_is_asked_but_for_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def answer(head: bytes) -> bytes:
+        return moved("http://10.0.0.1/") if b"/away " in head else ok(DATA)
+
+    async with web(answer) as proxy, web(ok(DATA)) as server:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        assert await fetch("http://pictures.example/x.png") == DATA
+        assert proxy.asked[0].startswith(b"GET http://pictures.example/x.png HTTP/1.1\r\n")
+        assert await fetch(server.url) == DATA
+        with pytest.raises(ImageError, match="not called from here"):
+            await fetch("http://pictures.example/away")
+    assert (len(proxy.asked), len(server.asked)) == (2, 1)
+
+
 async def test_what_is_packed_well_is_unpacked_little_by_little() -> None:
     pieces: list[int] = []
     async with web(ok(BOMB, "content-encoding: deflate")) as server:
