@@ -2,7 +2,8 @@
 
 The sentence travels as the status' details, the class's name in trailing metadata: several classes share a code. A name
 counts only under its own code; without one (a proxy, the gRPC library) the code alone decides. When an overloaded
-edge may be asked again travels in gRPC's own form (gRFC A6), so that proxies and other clients understand it too.
+edge may be asked again travels in gRPC's own form (gRFC A6), so that proxies and other clients understand it too; a
+RESOURCE_EXHAUSTED without a name or such a delay is a message that is too large, and would be refused again.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from shared.wire.checks import rebuilt
 NAME_KEY = "covspec-error"
 RETRY_KEY = "grpc-retry-pushback-ms"  # milliseconds; a negative number or no number: do not try again
 LONGEST_RETRY_MS = 24 * 3600 * 1000  # a longer one is no delay that a person could mean
+_TOO_LARGE = "a message to the edge was refused as larger than it, or a proxy before it, takes"
 LONGEST = 1000  # characters of a sentence
 LONGEST_ENCODED = 4096  # bytes of it as gRPC writes it; clients refuse headers of 8 KiB and more in all
 
@@ -58,6 +60,7 @@ _NAMED: Mapping[str | bytes, type[CovspecError]] = {kind.__name__: kind for kind
 # What a bare code means. Of the classes of one code it is the first above; the rest are statuses that we never send.
 _BARE: Mapping[grpc.StatusCode, type[CovspecError]] = {
     **{code: kind for kind, code in reversed(tuple(CODES.items()))},
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Unsupported,  # gRPC or a proxy: a message is larger than it may be
     grpc.StatusCode.INTERNAL: Unavailable,  # ours has a name: this is a proxy whose edge has died, or gRPC
     grpc.StatusCode.DATA_LOSS: EngineFailure,
     grpc.StatusCode.ALREADY_EXISTS: OutOfStep,
@@ -91,6 +94,8 @@ def error_of(
             kind = named
         if key == RETRY_KEY:
             retry_after = _delay(value)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and kind is Unsupported:
+        kind, details = (Unsupported, details and _TOO_LARGE) if retry_after is None else (Overloaded, details)
     error = rebuilt(kind, details or f"the edge ended the stream with {code.name}")
     if isinstance(error, Overloaded):
         error.retry_after = retry_after

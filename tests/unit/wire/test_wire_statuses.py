@@ -89,7 +89,7 @@ def test_every_status_stands_for_an_error_with_a_sentence(code: grpc.StatusCode)
         (grpc.StatusCode.UNIMPLEMENTED, Unsupported),
         (grpc.StatusCode.NOT_FOUND, UnknownSession),
         (grpc.StatusCode.ABORTED, Superseded),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, Overloaded),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, Unsupported),
         (grpc.StatusCode.UNAVAILABLE, Unavailable),
         (grpc.StatusCode.INTERNAL, Unavailable),
         (grpc.StatusCode.DATA_LOSS, EngineFailure),
@@ -154,9 +154,18 @@ def test_a_delay_is_said_in_the_form_of_grpc_and_never_as_shorter_than_it_is() -
     ["-1", "soon", "", "1.5", "1e3", "nan", "+7", " 7", "\u0663", "86400001", "9" * 5000, b"\xff", str(-(2**63))],
 )
 def test_a_delay_that_is_none_is_as_if_nothing_had_been_said(said: str | bytes) -> None:
-    error = error_of(grpc.StatusCode.RESOURCE_EXHAUSTED, "full", ((RETRY_KEY, said),))
+    error = error_of(grpc.StatusCode.RESOURCE_EXHAUSTED, "full", ((NAME_KEY, "Overloaded"), (RETRY_KEY, said)))
     assert isinstance(error, Overloaded)
     assert error.retry_after is None
+
+
+def test_a_message_that_grpc_finds_too_large_is_no_overload() -> None:
+    error = error_of(grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max (5 vs. 4)", ())
+    assert type(error) is Unsupported
+    assert "max" not in str(error)
+    later = error_of(grpc.StatusCode.RESOURCE_EXHAUSTED, "full", ((RETRY_KEY, "1500"),))  # a proxy's
+    assert isinstance(later, Overloaded)
+    assert later.retry_after == 1.5
 
 
 def test_a_delay_beside_another_error_means_nothing() -> None:
