@@ -63,7 +63,7 @@ def ask(
 
     sources = Sources(image_and_prompt[:-1], pictures)
     wanted = Wanted(sources, prompt, sampling.wish(), show.verbose, trace)
-    return answer_on(wanted, config, Screen(show.color, as_json=json))
+    return answer_on(wanted, config, Screen(show.color, as_json=json, verbose=show.verbose, quiet=show.quiet))
 
 
 @app.command
@@ -92,8 +92,9 @@ def chat(
     from device_client.show import Screen
     from device_client.talk import Habits, talk_on
 
+    screen = Screen(show.color, as_json=False, verbose=show.verbose, quiet=show.quiet)
     habits = Habits(sampling.wish(), system, pictures.allow_url, show.verbose, trace)
-    return talk_on(Sources(image, pictures), habits, config, Screen(show.color, as_json=False))
+    return talk_on(Sources(image, pictures), habits, config, screen)
 
 
 @app.command

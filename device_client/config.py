@@ -188,7 +188,13 @@ class ShowOptions:
     color: Literal["auto", "always", "never"] = "auto"
     """Tell by colour what the edge had to say itself; auto: on a terminal."""
     verbose: Annotated[bool, Parameter(negative=())] = False
-    """Say on stderr what runs here and there, and each try after a break."""
+    """Say on stderr what runs here and there, each try after a break, and all figures of an answer."""
+    quiet: Annotated[bool, Parameter(negative=())] = False
+    """Say nothing beside the answer but what went wrong."""
+
+    def __post_init__(self) -> None:
+        if self.quiet and self.verbose:
+            raise InvalidValue("quiet", True, "does not go with --verbose")
 
 
 @Parameter(name="*")

@@ -16,6 +16,7 @@ from device_client.trace.trace import Trace
 from shared.speculation.messages import Commit
 from shared.wire.ledger import Ledger, Traffic
 
+LEAST_TOKENS, LEAST_SECONDS = 16, 0.2  # beyond the first 8, that a rate is told of: fewer may have come all at once
 WARM_UP = 8  # tokens left out of the steady rate: they carry the prefill's and the pipeline's start
 
 
@@ -64,6 +65,12 @@ class Figures:
         return None if self.lossy is None else f"lossy: {self.lossy} of {self.tokens} tokens unverified"
 
     @property
+    def steady_rate(self) -> float | None:
+        """`tokens_per_second`, if it was measured over enough tokens and time to mean something."""
+        rate, steady = self.tokens_per_second, self.tokens - WARM_UP
+        return rate if rate and steady >= LEAST_TOKENS and steady / rate >= LEAST_SECONDS else None
+
+    @property
     def accepted(self) -> int:
         """Proposals that stood."""
         return round((self.accepted_per_step or 0.0) * self.steps)
@@ -81,12 +88,28 @@ class Figures:
         }
         return values
 
+    def brief(self, columns: int | None = None) -> str:
+        """The figures that a person wants of every answer, in one line of at most so many columns."""
+        parts = [
+            self.loss or "",
+            f"{self.tokens} tokens" if self.tokens != 1 else "1 token",
+            _said(self.steady_rate, "{:.0f} a second"),
+            "" if self.first_token_ms is None else f"first after {self.first_token_ms / 1e3:.2f} s",
+            f"draft supplied {self.accepted}",
+            _said(self.rtt_ms, "link {:.0f} ms"),
+            f"{self.reconnects} reconnects" if self.reconnects else "",
+        ]
+        told = [part for part in parts if part]
+        while len(told) > 1 and columns is not None and len(" · ".join(told)) > columns:
+            told.pop()
+        return " · ".join(told)[:columns]
+
     def line(self) -> str:
-        """One line for a person."""
+        """All of them in one line."""
         beside = self.traffic.beside_pictures
         parts = [
             f"{self.tokens} tokens in {self.seconds:.2f} s",
-            _said(self.tokens_per_second, "{:.1f} tok/s after the first 8"),
+            _said(self.steady_rate, "{:.1f} tok/s after the first 8"),
             _said(self.first_token_ms, "first token {:.0f} ms"),
             _said(self.accepted_per_step, "{:.2f} accepted per step"),
             _said(self.passes_per_token, "{:.2f} target passes per token"),

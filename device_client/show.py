@@ -21,6 +21,7 @@ from typing import Literal
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
+from rich.text import Text
 
 from device_client.answer import Answer, Piece, Result, Source
 from device_client.figures import Figures
@@ -37,13 +38,18 @@ _TAB = "    "
 
 
 class Screen:
-    """Writes answers. `as_json`: nothing on stdout but one object at the end of each."""
+    """Writes answers. `as_json`: nothing on stdout but one object at the end of each.
 
-    def __init__(self, colour: Colour, *, as_json: bool) -> None:
+    `verbose`: all figures of each; `quiet`: nothing beside it but what went wrong.
+    """
+
+    def __init__(self, colour: Colour, *, as_json: bool, verbose: bool = False, quiet: bool = False) -> None:
         forced = {"auto": None, "always": True, "never": False}[colour]
         self._out = Console(highlight=False, soft_wrap=True, force_terminal=forced, no_color=colour == "never" or None)
-        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
+        # On a terminal lines break between words; elsewhere each stays one line.
+        self._err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
         self._as_json = as_json
+        self._verbose, self._quiet = verbose, quiet
         self._stdout = sys.stdout
         live = self._stdout.isatty() and not self._out.is_dumb_terminal and not as_json
         self._live = LiveText(self._write, _size) if live else None
@@ -58,7 +64,9 @@ class Screen:
     @contextmanager
     def busy(self, what: str) -> Iterator[None]:
         """Show that `what` takes its time."""
-        if self._err.is_terminal:
+        if self._quiet:
+            yield
+        elif self._err.is_terminal:
             with self._err.status(what):
                 yield
         else:
@@ -74,16 +82,16 @@ class Screen:
     def line(self, verdict: str, sentence: str) -> None:
         """A line of a report, on stdout."""
         style = {"ok": "green", "note": "yellow"}.get(verdict, "bold red")
-        self._out.print(f"{verdict:<5}", style=style, end="")
-        self._out.print(sentence, markup=False)
+        self._out.print(Text.assemble((f"{verdict:<5}", style), sentence), soft_wrap=not self._stdout.isatty())
 
     def queued(self, place: int) -> None:
         """Say where the question stands in the edge's line."""
-        self.note(f"waiting for a place at the edge: {_ordinal(place)} in line")
+        if not self._quiet:
+            self.note(f"waiting for a place at the edge: {_ordinal(place)} in line")
 
     def legend(self) -> None:
         """Explain the colours, where there are any."""
-        if self._out.is_terminal and not self._out.no_color and not self._as_json:
+        if self._out.is_terminal and not self._out.no_color and not self._as_json and not self._quiet:
             dim = "[dim]dim: drafted here, not confirmed yet · [/]" if self._live is not None else ""
             self._err.print(
                 f"{dim}[dim]plain: drafted here, confirmed by the edge ·[/] [bold yellow]coloured: the edge's own[/]"
@@ -153,7 +161,8 @@ class Screen:
             return
         self._painted = now
         if now >= self._counted + _STATUS_SECONDS:
-            self._counted, self._status = now, status_line(answer.figures(), connected=answer.connected)
+            told = "" if self._quiet else status_line(answer.figures(), connected=answer.connected)
+            self._counted, self._status = now, told
         provisional = "" if self._out.no_color else self._provisional or answer.provisional
         self._expected = _clean(provisional)
         self._live.show(self._live.tail(self._expected, self._status))
@@ -175,8 +184,9 @@ class Screen:
             self._write(json.dumps(said, ensure_ascii=False) + "\n")
             return
         self._end_text()
-        if result is not None:
-            self.note(result.figures.line())
+        if result is not None and (not self._quiet or result.figures.loss is not None):
+            figures, columns = result.figures, _size()[0] - 1 if self._err.is_terminal else None
+            self.note(figures.line() if self._verbose else figures.brief(columns))
 
     def _end_text(self) -> None:
         self._expected = self._provisional = ""
@@ -217,7 +227,7 @@ class Notes(logging.Handler):
 
 def status_line(figures: Figures, *, connected: bool) -> str:
     """How an answer goes, in one line."""
-    rate = figures.tokens_per_second
+    rate = figures.steady_rate
     link = "" if figures.rtt_ms is None else f"link {figures.rtt_ms:.0f} ms"
     link = link if connected else "no link, trying again"
     known = figures.accepted + figures.thrown_away

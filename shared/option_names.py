@@ -17,16 +17,16 @@ _OPTIONS: Mapping[str, str] = {
     "ask": """
         allow_url alone bonus branches clipboard color device draft drafting dtype edge evidence fallback
         frequency_penalty gate gate_rule ignore_eos insecure json keep lockstep log_format max_tokens min_p
-        most_branches pace policy prefer presence_penalty preset prune reconnect_seconds repetition_penalty rule
-        seed stop temperature threads tls tls_ca tls_cert tls_key tls_name token token_file top_k top_p trace tree
-        tree_shape verbose window
+        most_branches pace policy prefer presence_penalty preset prune quiet reconnect_seconds repetition_penalty
+        rule seed stop temperature threads tls tls_ca tls_cert tls_key tls_name token token_file top_k top_p trace
+        tree tree_shape verbose window
     """,
     "chat": """
         allow_url alone bonus branches clipboard color device draft drafting dtype edge evidence fallback
         frequency_penalty gate gate_rule ignore_eos insecure keep lockstep log_format max_tokens min_p most_branches
-        pace policy prefer presence_penalty preset prune reconnect_seconds repetition_penalty rule seed stop system
-        temperature threads tls tls_ca tls_cert tls_key tls_name token token_file top_k top_p trace tree tree_shape
-        verbose window
+        pace policy prefer presence_penalty preset prune quiet reconnect_seconds repetition_penalty rule seed stop
+        system temperature threads tls tls_ca tls_cert tls_key tls_name token token_file top_k top_p trace tree
+        tree_shape verbose window
     """,
     "doctor": """
         alone bonus branches color device draft drafting dtype edge evidence fallback gate gate_rule insecure keep

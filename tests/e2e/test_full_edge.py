@@ -46,7 +46,7 @@ async def test_who_waits_is_told_the_place_and_answered_when_it_comes() -> None:
         out, err = await process.communicate()
     assert process.returncode == 0
     assert out.strip()
-    assert b"accepted per step" in err  # the edge's answer, not the draft's
+    assert b"draft supplied" in err  # the edge's answer, not the draft's
 
 
 async def test_ctrl_c_ends_the_wait_and_leaves_the_line() -> None:

@@ -99,13 +99,16 @@ def test_each_answer_of_a_chat_and_of_the_endpoint_leaves_a_timeline(edge: EdgeP
 
 def test_on_a_terminal_an_answer_ends_as_it_was_said_with_its_figures(edge: EdgeProcess) -> None:
     text = run("ask", "what is it?", *options(edge)).stdout.decode().strip()
-    with on_a_terminal([*DEVICE, "ask", "what is it?", *options(edge)]) as terminal:
+    with on_a_terminal([*DEVICE, "ask", "what is it?", *options(edge)], columns=44) as terminal:
         assert terminal.end() == 0
-    shown = "".join(line.ljust(80) for line in terminal.display).replace(" ", "")
-    assert text.replace(" ", "") in shown
+    words = [word for line in terminal.display for word in line.split()]
+    said = text.split()
+    assert said in [words[at : at + len(said)] for at in range(len(words))]  # none is broken
     assert b"\x1b[2m" in terminal.raw  # dim
-    assert b"tok/s" in terminal.raw
-    assert "acceptedperstep" in shown
+    assert b"of the drafts stood" in terminal.raw
+    figures = [line for line in terminal.display if " tokens · " in line]
+    assert len(figures) == 1
+    assert "first after" in figures[0]
 
 
 def test_ctrl_c_stops_the_answer_and_not_the_chat(edge: EdgeProcess) -> None:

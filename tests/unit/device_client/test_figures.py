@@ -82,3 +82,35 @@ def test_bytes_are_told_by_direction_and_kind() -> None:
     assert json.loads(json.dumps(values)) == values
     assert values["bytes"]["up"]["propose"]["payload"] == propose.ByteSize()
     assert values["bytes"]["down"]["commit"]["messages"] == 1
+
+
+def recorded(tokens: int, seconds: float, lossy: int = 0, reconnects: int = 0) -> Recorder:
+    """An answer whose first 8 tokens came at 1 s, and the rest over so many seconds."""
+    recorder = Recorder(begin=0.0, reconnects=reconnects)
+    recorder.flight.proposed(0.9)
+    recorder.committed(Commit(0, (1,) * 8, (7,), heard=1, timings=Timings(step_us=30_000), lossy=lossy), 1.0)
+    for place in range(8, tokens):
+        recorder.committed(Commit(place, (1,), (0,)), 1.0 + seconds * (place - 7) / (tokens - 8))
+    return recorder
+
+
+@pytest.mark.parametrize(
+    ("tokens", "seconds", "rate"), [(16, 0.0011, None), (23, 10.0, None), (24, 0.19, None), (24, 0.25, 64), (100, 2, 46)]
+)
+def test_a_rate_is_told_of_enough_tokens_and_time_alone(tokens: int, seconds: float, rate: float | None) -> None:
+    figures = recorded(tokens, seconds).figures()
+    assert figures.steady_rate == (None if rate is None else pytest.approx(rate))
+    assert ("tok/s" in figures.line()) == ("a second" in figures.brief()) == (rate is not None)
+
+
+@pytest.mark.parametrize("columns", range(40, 201))
+def test_the_figures_of_an_answer_are_one_line_that_fits(columns: int) -> None:
+    whole = recorded(43, 0.3).figures().brief()
+    assert whole == "43 tokens · 117 a second · first after 1.00 s · draft supplied 7 · link 100 ms"
+    line = recorded(43, 0.3).figures().brief(columns)
+    assert len(line) <= columns
+    assert whole.startswith(line)
+    assert columns < len(whole) or line == whole
+    loss = recorded(100_000, 9e9, lossy=99_999, reconnects=12).figures()
+    assert len(loss.brief(columns)) <= columns
+    assert loss.brief(columns).startswith("lossy: 99999 of 100000 tokens unverified"[:columns])
