@@ -102,8 +102,9 @@ class DeviceConfig:
     """Seconds after a break, or at a full edge, without progress, after which the answer is given up. A place in the
     edge's line is progress."""
     dtype: Literal["float32", "bfloat16", "float16", "int8", "auto"] = "float32"
-    """Number format of the draft. int8: of its weights, on a CPU. auto: tries float32, bfloat16 and int8 here and takes
-    the fastest. The text is the target's in any."""
+    """Number format of the draft. int8: of its weights, on a CPU. auto: measures float32, bfloat16 and int8 here and
+    takes the one with the highest expected speed-up, by time and agreement with float32. The text is the target's in
+    any."""
     device: str = "cpu"
     """Where the draft runs: cpu, cuda, mps."""
     threads: int = 0

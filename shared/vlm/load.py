@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,20 +18,22 @@ from typing import Any
 import torch
 
 from shared.errors import InvalidValue, ModelError
-from shared.vlm import toy
+from shared.vlm import int8, toy
 from shared.vlm.families import FAMILIES
 from shared.vlm.family import Family
 from shared.vlm.hub_vlm import HubVlm
-from shared.vlm.int8 import to_int8
 from shared.vlm.parts import Parts
 from shared.vlm.port import Vlm
 from shared.vlm.quantization import loading
-from shared.vlm.trial import fastest
+from shared.vlm.trial import best
+
+log = logging.getLogger(__name__)
 
 DTYPES = MappingProxyType({"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16})
 
 INT8, AUTO = "int8", "auto"
 TRIED = ("float32", "bfloat16", INT8)
+FEWEST = 0.9  # of the best next tokens of a text; int8 that keeps fewer of them is told of
 
 # Their state after a token is one sum over all tokens before it: a rejected proposal cannot be taken out again.
 _RECURRENT = ("qwen3_5", "qwen3_next", "qwen4", "glm5_next", "lfm2", "mamba", "jamba", "bamba", "zamba", "falcon_h1")
@@ -45,7 +48,7 @@ def load(name: str, dtype: str = "float32", device: str = "cpu", quantization: s
     if name == "toy" or name.startswith("toy:"):
         return toy.named(name)
     if dtype == AUTO:
-        return fastest(lambda each: load(name, each, device, quantization), TRIED if device == "cpu" else TRIED[:2])[0]
+        return best(lambda each: load(name, each, device, quantization), TRIED if device == "cpu" else TRIED[:2])[0]
     if dtype not in (*DTYPES, INT8):
         raise InvalidValue("dtype", dtype, f"must be one of {', '.join((*DTYPES, INT8, AUTO))}")
     if dtype == INT8 and (device != "cpu" or quantization):
@@ -58,12 +61,13 @@ def load(name: str, dtype: str = "float32", device: str = "cpu", quantization: s
         model = _load_model(name, family.model_class, DTYPES.get(dtype, torch.float32), options)
         if not options:  # else it is there already, and must not be moved
             model = model.to(device)
+        tokenizer = _load_tokenizer(name)
         if dtype == INT8:
-            to_int8(model)
+            _to_int8(name, model, tokenizer)
         parts = Parts(
             name=Path(name).resolve().name if Path(name).is_dir() else name,  # nobody else is to learn of our folders
             model=model,
-            tokenizer=_load_tokenizer(name),
+            tokenizer=tokenizer,
             image_processor=_load_image_processor(name),
         )
         with _or_model_error(name, "its parts do not fit together"):
@@ -124,6 +128,13 @@ def _load_model(name: str, model_class: str, dtype: torch.dtype, options: Mappin
     if missing := sorted(found["missing_keys"]):
         raise ModelError(f"{name}: its weights lack {len(missing)} tensors, {missing[0]} among them")
     return model.eval().requires_grad_(False)
+
+
+def _to_int8(name: str, model: Any, tokenizer: Any) -> None:
+    with _or_model_error(name, "its weights cannot be int8 on this processor"):
+        kept = int8.to_int8(model, tokenizer.encode(int8.TEXT))
+    level = logging.INFO if kept >= FEWEST else logging.WARNING
+    log.log(level, "int8 keeps %.0f %% of the best next tokens of a short text in %s", 100 * kept, name)
 
 
 def _load_tokenizer(name: str) -> Any:

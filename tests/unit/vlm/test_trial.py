@@ -1,17 +1,15 @@
-"""The fastest format is the one that is kept; what does not run is passed over; another format changes no text."""
+"""The best format is the one that is kept, by speed and agreement; what does not run is passed over."""
 
 from __future__ import annotations
 
-import pytest
-import torch
+import logging
+from collections.abc import Callable
 
-from shared.errors import InvalidValue, ModelError
-from shared.speculation.request import SamplingWish
-from shared.vlm.load import load
+import pytest
+
+from shared.errors import ModelError
 from shared.vlm.toy import ToyVlm
-from shared.vlm.trial import fastest
-from tests.support.system import alone, asked, device, edge, whole
-from tests.support.tiny_qwen import tiny_folder, tiny_qwen
+from shared.vlm.trial import best, speed_up
 
 
 class Time:
@@ -26,48 +24,83 @@ class Time:
         self.now += seconds
 
 
-def test_the_fastest_is_kept_and_all_are_told() -> None:
-    time, loaded = Time(), []
-    speeds = {"slow": 0.003, "fast": 0.001, "middle": 0.002}
+def toys(time: Time, loaded: list[str], **formats: tuple[float, float]) -> Callable[[str], ToyVlm]:
+    """Loads the toy of a format: seconds of a token, agreement with the first."""
 
     def made(dtype: str) -> ToyVlm:
         loaded.append(dtype)
-        return ToyVlm(dtype, seed=1, token_seconds=speeds[dtype], sleep=time.sleep)
+        seconds, agreement = formats[dtype]
+        return ToyVlm(dtype, seed=1, agreement=agreement, token_seconds=seconds, sleep=time.sleep)
 
-    vlm, tried = fastest(made, tuple(speeds), time)
+    return made
+
+
+def test_of_formats_that_agree_the_fastest_is_kept_and_all_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    time, loaded = Time(), list[str]()
+    formats = {"slow": (0.003, 1.0), "fast": (0.001, 1.0), "middle": (0.002, 1.0)}
+    with caplog.at_level(logging.WARNING):
+        vlm, tried = best(toys(time, loaded, **formats), tuple(formats), time)
     assert vlm.info.name == "fast"
-    assert {each.dtype: pytest.approx(each.token_seconds) for each in tried} == speeds
+    assert {each.dtype: pytest.approx(each.token_seconds) for each in tried} == {
+        dtype: seconds for dtype, (seconds, _) in formats.items()
+    }
+    assert [each.agreement for each in tried] == [1.0, 1.0, 1.0]
     assert loaded == ["slow", "fast", "middle", "fast"]
+    (line,) = caplog.messages
+    assert line.startswith("dtype auto is fast, expected speed-up 2.51 (slow 1.59): ")
+    for told in ("slow 3.0 ms a token, agreement 100%", "fast 1.0 ms a token", "middle 2.0 ms a token"):
+        assert told in line
+
+
+def test_a_fast_format_that_disagrees_is_not_kept() -> None:
+    """Dynamic int8 on real weights: twice as fast, and right half as often."""
+    time = Time()
+    for agreement, kept in ((0.5, "float32"), (1.0, "int8")):
+        vlm, tried = best(toys(time, [], float32=(0.04, 1.0), int8=(0.02, agreement)), ("float32", "int8"), time)
+        assert vlm.info.name == kept
+        told = tried[1].agreement
+        assert told is not None
+        assert abs(told - agreement) < 0.25
+
+
+def test_of_equals_the_first_is_kept() -> None:
+    time = Time()
+    vlm, _ = best(toys(time, [], float32=(0.01, 1.0), bfloat16=(0.01, 1.0)), ("float32", "bfloat16"), time)
+    assert vlm.info.name == "float32"
 
 
 def test_what_does_not_run_here_is_passed_over() -> None:
     time = Time()
+    make = toys(time, [], float32=(0.001, 1.0))
 
     def made(dtype: str) -> ToyVlm:
         if dtype == "int8":
             raise RuntimeError("no such kernel")
-        return ToyVlm(dtype, seed=1, token_seconds=0.001, sleep=time.sleep)
+        return make(dtype)
 
-    vlm, tried = fastest(made, ("float32", "int8"), time)
-    assert vlm.info.name == "float32"
-    assert [each.token_seconds for each in tried][1] is None
+    for order in (("float32", "int8"), ("int8", "float32")):
+        vlm, tried = best(made, order, time)
+        assert vlm.info.name == "float32"
+        measured = {each.dtype: each for each in tried}
+        assert measured["int8"].token_seconds is measured["int8"].speed_up is None
+        assert measured["float32"].agreement == 1.0  # what runs first is what counts
     with pytest.raises(ModelError, match="int8 does not run here: no such kernel"):
-        fastest(made, ("int8",), time)
+        best(made, ("int8",), time)
 
 
-async def test_a_draft_in_int8_changes_no_text() -> None:
-    draft = load(str(tiny_folder()), "int8")
-    kinds = {type(module).__name__ for module in draft._model.get_decoder().modules()}  # type: ignore[attr-defined]
-    assert not any(type(module) is torch.nn.Linear for module in draft._model.get_decoder().modules())  # type: ignore[attr-defined]
-    assert any("Linear" in kind for kind in kinds)
-    question = asked("what is in the picture?", max_tokens=24, temperature=1.0, seed=5)
-    async with edge(tiny_qwen) as server, device(f"127.0.0.1:{server.port}", draft) as client:
-        result = await whole(await client.ask(question))
-    assert result.ids == alone(tiny_qwen(), question, 5)
-    assert result.figures.drafted > 0
-    assert question.sampling == SamplingWish(temperature=1.0, seed=5, max_tokens=24)
+def test_the_comparison_ends_after_its_seconds() -> None:
+    time = Time()
+    best(toys(time, [], float32=(5.0, 1.0)), ("float32",), time)
+    assert time.now < 400.0  # 12 tokens, and the prompt twice
 
 
-def test_int8_is_for_a_cpu() -> None:
-    with pytest.raises(InvalidValue, match="dtype is 'int8': runs on a CPU"):
-        load(str(tiny_folder()), "int8", "meta")
+def test_the_speed_up_is_what_windows_of_tokens_would_bring() -> None:
+    def walked(accepted: float, cost: float, window: int) -> float:
+        tokens = sum(accepted**drafted for drafted in range(window + 1))
+        return tokens / (window * cost + 1)
+
+    for accepted in (0.0, 0.3, 0.8, 1.0):
+        for cost in (0.01, 0.3, 2.0):
+            expected = max(walked(accepted, cost, window) for window in range(17))
+            assert speed_up(accepted, cost) == pytest.approx(expected, rel=1e-6)
+    assert speed_up(0.5, 5.0) == 1.0  # a draft that is too slow is left alone
