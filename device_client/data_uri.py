@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.errors import ImageError
-from shared.excerpts import Shown
+from shared.excerpts import Shown, excerpt
 
 _SCHEME = "data:"
 _EDGES = "".join(map(chr, range(0x21)))  # control characters and the space: no URL begins or ends with them
@@ -57,7 +57,7 @@ def _of_base64(data: bytes, name: str) -> bytes:
     if foreign := plain.translate(None, _ALPHABET):
         character = foreign[:1].decode("ascii", "replace")
         hint = ", which has + and / where the form for URLs has - and _" if character in "-_" else ""
-        raise _broken(name, f"{character!r} is not part of base64{hint}")
+        raise _broken(name, f"{excerpt(character)} is not part of base64{hint}")
     if len(plain) % 4 == 1:
         raise _broken(name, "its base64 is cut short")
     return base64.b64decode(plain + b"=" * (-len(plain) % 4))

@@ -94,7 +94,7 @@ class EdgeConfig:
     wait for it in the order of coming, 30 s at most; one that needs more than all of it is refused."""
     image_cache_mib: float = 256.0
     """MiB of encoded pictures kept, so that a picture asked about again need not be sent again. And, counted apart, of
-    pictures that those in line may send before they have a place."""
+    pictures on their way up and of those that wait for a place; that is never less than one prompt may have."""
     park_seconds: float = 60.0
     """Seconds that a session waits for its device after a break, holding its cache; 0 frees it at once."""
     drain_seconds: float = 10.0

@@ -25,7 +25,7 @@ from edge_server.metrics import EdgeMetrics
 from edge_server.monitor import Monitor
 from edge_server.service import SERVICE, SHUTTING_DOWN, House, VerifyService
 from edge_server.sessions import Sessions
-from edge_server.uploads import ImageStore, WaitingRoom
+from edge_server.uploads import ImageStore, UploadRoom
 from edge_server.vocabularies import Vocabularies
 from edge_server.watchers import together
 from shared.errors import Unavailable
@@ -71,7 +71,9 @@ class EdgeServer:
         share = config.max_sessions_per_tenant or None
         self._sessions = Sessions(config.max_sessions, config.park_seconds, config.max_queue, share=share)
         cache = round(config.image_cache_mib * _MIB)
-        self._store, self._waiting_room = ImageStore(cache), WaitingRoom(cache)
+        self._store = ImageStore(cache)
+        one = round(config.max_images * config.max_image_mib * _MIB)  # opening must fit, whatever is kept
+        self._upload_room = UploadRoom(max(cache, one))
         self._decoder = ImageDecoder(round(config.decode_mib * _MIB))
         self._health = health.HealthServicer()
         connections = ("grpc.max_allowed_incoming_connections", config.max_connections)
@@ -182,7 +184,7 @@ class EdgeServer:
             self._engine,
             self._sessions,
             self._store,
-            self._waiting_room,
+            self._upload_room,
             self._decoder,
             Vocabularies(self._engine.info),
             limits,

@@ -85,20 +85,26 @@ class Sessions:
         """How many openings stand in line."""
         return len(self._line)
 
+    def check(self, tenant: str = "") -> None:
+        """Raise what `queue` would raise now: Overloaded, or what `drain` was told."""
+        if self._has_its_share(tenant):
+            self._parked_by(tenant)
+        elif (self._line or not self._has_place) and self._drained is not None:
+            raise self._drained
+        elif (self._line or not self._has_place) and self._line.full:
+            raise self._overloaded()
+
     def queue(self, tenant: str = "") -> Ticket:
         """A ticket for a session that is about to open; it has its place at once, or waits. Raises Overloaded.
 
         Raises what `drain` was told, if it would have to wait.
         """
+        self.check(tenant)
         ticket = Ticket(tenant)
         if self._has_its_share(tenant):
             self._give_place(ticket, self._parked_by(tenant))
         elif not self._line and self._has_place:
             self._give_place(ticket)
-        elif self._drained is not None:
-            raise self._drained
-        elif self._line.full:
-            raise self._overloaded()
         else:
             self._line.join(ticket)
         return ticket

@@ -9,28 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from time import monotonic
 from typing import assert_never
 
-from PIL import Image
-
 from edge_server.edge import Edge
 from edge_server.endings import Gone, Left, Overdue, drop_frames
 from edge_server.engine.offers import Offers
-from edge_server.engine.port import Request
 from edge_server.line import Ticket
 from edge_server.sessions import Held, new_name
-from edge_server.uploads import Uploads
+from edge_server.uploads import UploadRate, Uploads, UploadShare
 from edge_server.vocabularies import DraftVocabulary
-from edge_server.wishes import check_attend, check_judging, pace_of
+from edge_server.wishes import check_attend, check_judging, engine_request, pace_of
 from shared.errors import CovspecError, EngineFailure, OutOfStep, Superseded
-from shared.logs import REQUEST
-from shared.media.decoder import Decoded, Encoded
 from shared.speculation.edge import Rules
-from shared.speculation.messages import Finish, Finished, FinishReason, Pace, Ping, Pong, Propose, Yield
+from shared.speculation.messages import Finish, Finished, FinishReason, Ping, Pong, Propose, Yield
 from shared.speculation.prints import VocabularyPrint
 from shared.speculation.request import ImageReference
 from shared.wire.codec import FromDevice, FromEdge
@@ -39,7 +33,7 @@ from shared.wire.handshake import Drain, ImageChunk, ImageHeld, Open, Opened, Qu
 log = logging.getLogger(__name__)
 
 FIRST_SECONDS = 20.0  # until open or resume has come
-UPLOAD_SECONDS = 20.0  # without a byte of a picture, after which its place is given to others
+UPLOAD_RATE = UploadRate()
 GOODBYE_SECONDS = 5.0  # how long the edge waits for Finish(DONE) before it takes the device for gone
 
 
@@ -59,6 +53,7 @@ class Stream:
         self._tenant = tenant
         self._uploads = Uploads((), edge.store)
         self._vocabulary = DraftVocabulary(None, edge.vocabularies, tenant)
+        self._share = UploadShare(edge.upload_room)
         self._receiving = asyncio.Event()  # until it is set, the first chunk of a picture is not read past
         self._ticket: Ticket | None = None
         self._offers: Offers | None = None
@@ -135,19 +130,24 @@ class Stream:
         pace = pace_of(device, self._edge.engine.paces)
         rules = Rules(device.window, limits.max_ahead, info.rows, info.placeholder_ids, device.judging)
         sessions = self._edge.sessions
-        ticket = self._ticket = sessions.queue(self._tenant)
-        try:
-            if self._vocabulary.wanted:
-                await self._send(VocabularyWanted())
-            self._offers = offers = Offers(rules, opening.committed, monotonic)
-            self._reader = asyncio.create_task(self._read())
-            await self._come(ticket, opening.images)
+        sessions.check(self._tenant)
+        if self._vocabulary.wanted:
+            await self._send(VocabularyWanted())
+        self._offers = offers = Offers(rules, opening.committed, monotonic)
+        self._reader = asyncio.create_task(self._read())
+        with self._edge.upload_room.share() as self._share:
+            encoded = await self._receive(opening.images)
             common = await self._vocabulary.common_ids()
-            with await self._images() as images:
-                answer = await self._edge.engine.open(self._request(opening, images, pace), offers)
-        except BaseException:
-            sessions.release(ticket)
-            raise
+            ticket = self._ticket = sessions.queue(self._tenant)  # not before: a slow device holds no place
+            try:
+                await ticket.come(lambda place: self._send(Queued(place)))
+                self._check_wanted()
+                with await self._edge.decode(encoded) as images:
+                    request = engine_request(opening, images, pace, self._tenant)
+                    answer = await self._edge.engine.open(request, offers)
+            except BaseException:
+                sessions.release(ticket)
+                raise
         terms = answer.terms
         opened = Opened(
             session=new_name(),
@@ -166,24 +166,23 @@ class Stream:
         sessions.add(held)
         return held
 
-    async def _come(self, ticket: Ticket, references: Sequence[ImageReference]) -> None:
-        """Wait for the place. The pictures come meanwhile if the waiting room has room for them, else afterwards."""
-        with self._edge.waiting_room.hold(sum(reference.size for reference in references)) as fits:
-            if fits:
-                await self._receive(references)
-            await ticket.come(lambda place: self._send(Queued(place)))
+    async def _receive(self, references: Sequence[ImageReference]) -> tuple[bytes, ...]:
+        """All pictures as encoded."""
+        uploads = self._uploads = Uploads(references, self._edge.store, self._tenant)
+        await self._share.add(sum(references[index].size for index in uploads.held))
+        self._receiving.set()
+        if uploads.held:
+            await self._send(ImageHeld(uploads.held))
+        encoded = await uploads.complete(UPLOAD_RATE, lambda: self._share.waits)
+        self._check_wanted()
+        return encoded
+
+    def _check_wanted(self) -> None:
+        """Raise what has ended the stream meanwhile."""
         if self._refusal is not None:
             raise self._refusal
         if self._goodbye:
             raise Left
-        if not fits:
-            await self._receive(references)
-
-    async def _receive(self, references: Sequence[ImageReference]) -> None:
-        self._uploads = Uploads(references, self._edge.store, self._tenant)
-        self._receiving.set()
-        if self._uploads.held:
-            await self._send(ImageHeld(self._uploads.held))
 
     async def _resume(self, resume: Resume) -> Held:
         held = self._edge.sessions.claim(resume.session, resume.token, self, self._tenant)
@@ -195,29 +194,6 @@ class Stream:
         self._receiving.set()
         self._reader = asyncio.create_task(self._read())
         return held
-
-    async def _images(self) -> Decoded:
-        encoded = await self._uploads.complete(UPLOAD_SECONDS)
-        files = [Encoded(data, f"picture {number}") for number, data in enumerate(encoded)]
-        return await self._edge.decoder.decode(files, self._edge.limits.max_image_pixels)
-
-    def _request(self, opening: Open, images: tuple[Image.Image, ...], pace: Pace) -> Request:
-        """What the engine is asked."""
-        return Request(
-            opening.messages,
-            images,
-            opening.sampling,
-            secrets.randbits(64),
-            pace,
-            opening.committed,
-            tuple(reference.digest for reference in opening.images),
-            opening.log_probabilities,
-            self._tenant,
-            opening.trace,
-            opening.device.judging,
-            REQUEST.get(),
-            opening.attend,
-        )
 
     async def _converse(self, held: Held) -> None:
         """Send what the engine brings until the answer ends, then wait a little for the device's goodbye."""
@@ -274,10 +250,11 @@ class Stream:
         """The device wants no more, whether it still waits for its place, sends its pictures, or has an answer."""
         if self._held is not None:
             await self._held.answer.finish(FinishReason.CANCELLED)  # unless it has ended already
-        elif self._ticket is not None:
+            return
+        self._uploads.fail(Left())
+        self._vocabulary.fail(Left())
+        if self._ticket is not None:
             self._edge.sessions.send_away(self._ticket, Left())
-            self._uploads.fail(Left())
-            self._vocabulary.fail(Left())
 
     async def _give_sign(self) -> None:
         try:
@@ -292,6 +269,7 @@ class Stream:
                 self._offers.hear(message)
             case ImageChunk():
                 await self._receiving.wait()
+                await self._share.add(self._uploads.adds(message))
                 self._uploads.add(message)
             case VocabularyPrint():
                 self._vocabulary.receive(message)

@@ -8,12 +8,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from shared.errors import CovspecError, InvalidValue, OutOfStep
+from shared.errors import CovspecError, InvalidValue, OutOfStep, Overloaded
 from shared.speculation.request import ImageReference
 from shared.wire.handshake import ImageChunk
+
+ROOM_SECONDS = 20.0  # until there is room for a chunk
+
+
+@dataclass(frozen=True)
+class UploadRate:
+    """Of pictures on their way up: in any `seconds` at least `least` bytes come, or the rest of them."""
+
+    seconds: float = 20.0
+    least: int = 20 * 16 * 1024  # 128 kbit/s: less is no link for pictures
 
 
 class ImageStore:
@@ -45,23 +56,51 @@ class ImageStore:
             self._bytes -= len(dropped)
 
 
-class WaitingRoom:
-    """Bytes of pictures that openings may hold together while they wait for a place."""
+class UploadRoom:
+    """Bytes of pictures that all openings of an edge hold together, until their prompts are made."""
 
-    def __init__(self, capacity: int) -> None:
-        self._left = capacity
+    def __init__(self, capacity: int, patience: float = ROOM_SECONDS) -> None:
+        self._left = self._capacity = capacity
+        self._patience = patience
+        self._freed = asyncio.Event()
 
     @contextmanager
-    def hold(self, size: int) -> Iterator[bool]:
-        """Whether there is room for `size` bytes, which are then held until the end of the block."""
-        if size > self._left:
-            yield False
-            return
-        self._left -= size
+    def share(self) -> Iterator[UploadShare]:
+        """What one opening holds, which is free again at the end of the block."""
+        share = UploadShare(self)
         try:
-            yield True
+            yield share
         finally:
-            self._left += size
+            self._left += share.size
+            self._freed.set()
+
+    async def take(self, size: int) -> None:
+        """Wait for room for `size` bytes. Raises Overloaded if there is none for `patience` seconds."""
+        try:
+            async with asyncio.timeout(self._patience):
+                while size > self._left:
+                    self._freed.clear()
+                    await self._freed.wait()
+        except TimeoutError:
+            sentence = f"pictures on their way up take all of the {self._capacity} bytes that this edge has for them"
+            raise Overloaded(sentence, self._patience) from None
+        self._left -= size
+
+
+class UploadShare:
+    """Bytes of one opening in the room. `waits`: for room, so that its device cannot be blamed for being slow."""
+
+    def __init__(self, room: UploadRoom) -> None:
+        self._room = room
+        self.size = 0
+        self.waits = False
+
+    async def add(self, size: int) -> None:
+        """Hold `size` bytes more. Raises Overloaded."""
+        self.waits = True
+        await self._room.take(size)
+        self.waits = False
+        self.size += size
 
 
 class Uploads:
@@ -80,6 +119,10 @@ class Uploads:
         self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._settle_if_complete()
 
+    def adds(self, chunk: ImageChunk) -> int:
+        """Bytes that there will be more of with `chunk`."""
+        return 0 if chunk.image in self._spare else len(chunk.data)
+
     def add(self, chunk: ImageChunk) -> None:
         """Take a chunk. Raises InvalidValue, OutOfStep."""
         if chunk.image >= len(self._references):
@@ -87,11 +130,11 @@ class Uploads:
         if chunk.image in self._spare:
             self._pass(chunk)
             return
-        data, reference = self._data[chunk.image], self._references[chunk.image]
-        if chunk.offset != len(data):
-            raise OutOfStep(
-                f"image_chunk.offset is {chunk.offset}: {len(data)} bytes of picture {chunk.image} are here"
-            )
+        reference = self._references[chunk.image]
+        here = len(self._data[chunk.image]) if self._data else reference.size
+        if chunk.offset != here or not self._data:
+            raise OutOfStep(f"image_chunk.offset is {chunk.offset}: {here} bytes of picture {chunk.image} are here")
+        data = self._data[chunk.image]
         end = chunk.offset + len(chunk.data)
         if end > reference.size:
             raise InvalidValue("image_chunk.data", f"{end} bytes", f"open says the picture has {reference.size}")
@@ -106,16 +149,26 @@ class Uploads:
             self._complete.set_exception(error)
             self._complete.exception()  # it may be that nobody waits
 
-    async def complete(self, patience: float) -> tuple[bytes, ...]:
-        """All pictures, once they are here. Raises what `fail` was told; OutOfStep after `patience` idle seconds."""
-        received = -1
+    async def complete(self, rate: UploadRate, waits: Callable[[], bool] = lambda: False) -> tuple[bytes, ...]:
+        """All pictures, once they are here. Raises what `fail` was told; OutOfStep if they come too slowly.
+
+        `waits`: whether it is the edge that makes them wait.
+        """
+        received, waited = 0, True
         while not self._complete.done():
             before, received = received, sum(len(data) for data in self._data)
-            if before == received:
-                raise OutOfStep(f"image_chunk: nothing came for {patience:g} s; {received} bytes of pictures are here")
-            await asyncio.wait([self._complete], timeout=patience)
+            came = received - before
+            if not waited and came < rate.least:
+                told = f"{came} bytes" if came else "nothing"
+                rule = "" if came == 0 else f", at least {rate.least} must"
+                raise OutOfStep(
+                    f"image_chunk: {told} came for {rate.seconds:g} s{rule}; {received} bytes of pictures are here"
+                )
+            await asyncio.wait([self._complete], timeout=rate.seconds)
+            waited = waits()
         await self._complete
-        return tuple(bytes(data) for data in self._data)
+        data, self._data = self._data, []
+        return tuple(bytes(each) for each in data)
 
     def _pass(self, chunk: ImageChunk) -> None:
         """A chunk that was sent before the device could know. More bytes than the picture has are no such chunks."""

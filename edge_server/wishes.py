@@ -1,13 +1,18 @@
-"""What a device wishes of a session, and what of that this edge grants: pace and rule. Pure."""
+"""What a device wishes of a session, what of that this edge grants, and what the engine is then asked."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 
+from PIL import Image
+
+from edge_server.engine.port import Request
 from shared.errors import Unsupported
+from shared.logs import REQUEST
 from shared.shares import Share
 from shared.speculation.messages import Pace, Rule
-from shared.wire.handshake import DeviceProfile
+from shared.wire.handshake import DeviceProfile, Open
 
 
 def pace_of(device: DeviceProfile, offered: Sequence[Pace]) -> Pace:
@@ -41,3 +46,22 @@ def check_attend(share: Share | None, *, attends: bool) -> None:
     """Refuse to tell where the target looks if this edge is not to. Raises Unsupported."""
     if share is not None and not attends:
         raise Unsupported("open.attend is set: this edge does not tell where its target looks (edge-server --attends)")
+
+
+def engine_request(opening: Open, images: tuple[Image.Image, ...], pace: Pace, tenant: str) -> Request:
+    """What the engine is asked, by a device of `tenant`, with a seed for whoever has given none."""
+    return Request(
+        opening.messages,
+        images,
+        opening.sampling,
+        secrets.randbits(64),
+        pace,
+        opening.committed,
+        tuple(reference.digest for reference in opening.images),
+        opening.log_probabilities,
+        tenant,
+        opening.trace,
+        opening.device.judging,
+        REQUEST.get(),
+        opening.attend,
+    )

@@ -36,7 +36,7 @@ from device_client.endpoint.refusals import BROKEN, NotServed, Refusal, refusal_
 from device_client.endpoint.writing import Form, JsonResponse
 from device_client.fetching import Fetcher
 from shared.errors import CovspecError, Unavailable
-from shared.excerpts import shortened
+from shared.excerpts import excerpt, shortened
 from shared.media.decoder import ImageDecoder
 from shared.wire.handshake import Limits, ServerInfo
 
@@ -129,7 +129,7 @@ class Endpoint:
     def _served(self, name: str, info: ServerInfo) -> str:
         names = self._names(info)
         if name not in names:
-            raise NotServed(f"the model {shortened(name)!r} is not served here; there is {', '.join(names)}")
+            raise NotServed(f"the model {excerpt(name)} is not served here; there is {', '.join(names)}")
         return name
 
     async def _fresh(self) -> ServerInfo:

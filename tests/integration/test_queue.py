@@ -156,12 +156,12 @@ async def test_a_draining_edge_sends_the_line_away_and_lets_the_running_answer_e
 
 
 @pytest.mark.parametrize("cache_mib", [0, 256])
-async def test_pictures_come_while_their_device_waits_or_after_it_has(cache_mib: int) -> None:
+async def test_pictures_come_before_their_device_waits(cache_mib: int) -> None:
     picture = a_picture(seed=9)
     question = asked("what is it?", picture, ignore_eos=True, max_tokens=40)
     async with full_edge(image_cache_mib=cache_mib) as (_, device, running):
-        stream = await in_line(device, 1, eager(opening("what is it?", picture)))
-        await stream.send(*chunks(picture))
+        stream = await device.stream(eager(opening("what is it?", picture)), *chunks(picture))
+        assert (await stream.until(Queued)).place == 1
         await leave(running)
         held: list[int] = []
         await stream.until(Opened)

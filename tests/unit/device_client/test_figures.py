@@ -95,7 +95,8 @@ def recorded(tokens: int, seconds: float, lossy: int = 0, reconnects: int = 0) -
 
 
 @pytest.mark.parametrize(
-    ("tokens", "seconds", "rate"), [(16, 0.0011, None), (23, 10.0, None), (24, 0.19, None), (24, 0.25, 64), (100, 2, 46)]
+    ("tokens", "seconds", "rate"),
+    [(16, 0.0011, None), (23, 10.0, None), (24, 0.19, None), (24, 0.25, 64), (100, 2, 46)],
 )
 def test_a_rate_is_told_of_enough_tokens_and_time_alone(tokens: int, seconds: float, rate: float | None) -> None:
     figures = recorded(tokens, seconds).figures()

@@ -29,8 +29,8 @@ def test_pictures_come_before_the_words_and_keep_their_bytes(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "an empty file is no picture"),
-        (b"no picture", "no kind of picture known here begins with these bytes"),
+        (b"", "is an empty file: an image has at least one byte"),
+        (b"no picture", "is a text, not an image that can be read"),
         (a_picture(seed=1)[:200], "cut short or broken"),
     ],
 )

@@ -7,12 +7,15 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+import pytest
+
 from edge_server.edge import Edge
 from edge_server.engine.embedded import EmbeddedEngine
 from edge_server.sessions import Sessions
 from edge_server.stream import Stream
-from edge_server.uploads import ImageStore, WaitingRoom
+from edge_server.uploads import ImageStore, UploadRoom
 from edge_server.vocabularies import Vocabularies
+from shared.errors import Overloaded
 from shared.media.decoder import ImageDecoder
 from shared.speculation.messages import Finish, Finished, FinishReason
 from shared.wire.codec import FromDevice, FromEdge
@@ -61,7 +64,7 @@ async def full(room: int) -> AsyncIterator[Edge]:
     engine = EmbeddedEngine(toy_target)
     await engine.start()
     line, store, vocabularies = Sessions(1, 60.0, 5), ImageStore(2**20), Vocabularies(engine.info)
-    edge = Edge(engine, line, store, WaitingRoom(room), ImageDecoder(2**30), vocabularies, Limits(), 60.0)
+    edge = Edge(engine, line, store, UploadRoom(room), ImageDecoder(2**30), vocabularies, Limits(), 60.0)
     yield edge
     await edge.sessions.close_all()
     await engine.stop()
@@ -71,20 +74,22 @@ def showing(picture: bytes) -> Device:
     return Device([opening("?", picture), *chunks(picture, size=CHUNK)])
 
 
-async def test_pictures_of_those_in_line_are_read_as_far_as_the_waiting_room_goes() -> None:
+async def test_pictures_are_read_as_far_as_there_is_room_and_a_place_is_asked_for_when_they_are_there() -> None:
     one, two = (showing(picture) for picture in PICTURES)
     async with full(room=len(PICTURES[0])) as edge:
         turn = edge.sessions.queue()
         running = [asyncio.create_task(one.run(edge))]
-        await eventually(lambda: one.taken, one.says)
+        await eventually(lambda: one.heard, [Queued(1)])
+        assert one.taken == one.says
         running.append(asyncio.create_task(two.run(edge)))
-        await eventually(lambda: (one.heard, two.heard), ([Queued(1)], [Queued(2)]))
         await eventually(lambda: two.chunks_taken, 1)
         for _ in range(20):
             await asyncio.sleep(0)
         assert two.chunks_taken == 1  # which waits, and what comes after it is not read
+        assert two.heard == []
         edge.sessions.release(turn)
         await eventually(lambda: one.heard_of(Opened), 1)
+        await eventually(lambda: two.heard, [Queued(1)])
         one.finishing.set()
         await eventually(lambda: two.heard_of(Opened), 1)
         two.finishing.set()
@@ -92,19 +97,52 @@ async def test_pictures_of_those_in_line_are_read_as_far_as_the_waiting_room_goe
         assert two.taken == two.says
 
 
-async def test_the_waiting_room_is_free_again_when_who_used_it_is_called_or_gone() -> None:
-    room = WaitingRoom(10)
+async def test_a_slow_device_holds_no_place_and_overtakes_nobody() -> None:
+    slow, quick = Device([opening("?", PICTURES[0]), *chunks(PICTURES[0], size=CHUNK)[:-1]]), Device([opening("?")])
+    async with full(room=2**20) as edge:
+        running = [asyncio.create_task(slow.run(edge))]
+        await eventually(lambda: slow.taken, slow.says)
+        assert (len(edge.sessions), edge.sessions.waiting) == (0, 0)
+        running.append(asyncio.create_task(quick.run(edge)))
+        await eventually(lambda: quick.heard_of(Opened), 1)
+        for device in (slow, quick):
+            device.finishing.set()
+        await asyncio.gather(*running)
+        assert slow.heard == [Finished(FinishReason.CANCELLED, 0)]
+
+
+async def test_who_could_not_wait_is_told_before_its_pictures_come() -> None:
+    device = showing(PICTURES[0])
+    async with full(room=2**20) as edge:
+        for _ in range(6):  # its place, and all of its line
+            edge.sessions.queue()
+        with pytest.raises(Overloaded):
+            await device.run(edge)
+        assert device.chunks_taken <= 1
+
+
+async def test_the_room_is_free_again_when_who_used_it_is_gone_and_is_waited_for_only_so_long() -> None:
+    room = UploadRoom(10, patience=0.01)
     for _ in range(2):
-        with suppress(RuntimeError), room.hold(10) as fits, room.hold(1) as too_much:
-            assert (fits, too_much) == (True, False)
+        with suppress(RuntimeError), room.share() as all_of_it:
+            await all_of_it.add(10)
+            with room.share() as nothing:
+                await nothing.add(0)
+                with pytest.raises(Overloaded, match="all of the 10 bytes"):
+                    await nothing.add(1)
             raise RuntimeError
-    with room.hold(0) as nothing, room.hold(10) as all_of_it, room.hold(0) as nothing_more:
-        assert nothing
-        assert all_of_it
-        assert nothing_more
+    room = UploadRoom(10)
+    with room.share() as first, room.share() as second:
+        await first.add(6)
+        await second.add(4)
+        with room.share() as third:
+            waiting = asyncio.create_task(third.add(1))
+            await eventually(lambda: third.waits)
+            waiting.cancel()
+            await asyncio.wait([waiting])
 
 
-async def test_a_picture_that_is_held_already_counts_in_the_waiting_room_too() -> None:
+async def test_a_picture_that_is_held_already_counts_in_the_room_too() -> None:
     picture = PICTURES[0]
     two, three = (Device([opening("?", picture)]) for _ in range(2))
     async with full(room=len(picture)) as edge:
@@ -113,9 +151,10 @@ async def test_a_picture_that_is_held_already_counts_in_the_waiting_room_too() -
         running = [asyncio.create_task(two.run(edge))]
         await eventually(lambda: two.heard, [ImageHeld((0,)), Queued(1)])
         running.append(asyncio.create_task(three.run(edge)))
-        await eventually(lambda: three.heard, [Queued(2)])  # as if nobody had it
-        for device in (two, three):
-            device.finishing.set()
+        await eventually(lambda: three.taken, three.says)
+        two.finishing.set()
+        await eventually(lambda: three.heard, [ImageHeld((0,)), Queued(1)])
+        three.finishing.set()
         await asyncio.gather(*running)
         assert [device.heard[-1] for device in (two, three)] == [Finished(FinishReason.CANCELLED, 0)] * 2
         edge.sessions.release(turn)
@@ -123,7 +162,7 @@ async def test_a_picture_that_is_held_already_counts_in_the_waiting_room_too() -
 
 
 async def test_who_is_called_and_says_finish_in_the_same_moment_holds_no_place() -> None:
-    device = Device([opening("?", PICTURES[0])])
+    device = Device([opening("?")])
     async with full(room=0) as edge:
         turn = edge.sessions.queue()
         running = asyncio.create_task(device.run(edge))

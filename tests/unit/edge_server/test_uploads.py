@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_server.uploads import ImageStore, Uploads
+from edge_server.uploads import ImageStore, UploadRate, Uploads
 from shared.errors import InvalidValue, OutOfStep
 from shared.speculation.request import ImageReference
 from shared.wire.handshake import ImageChunk
@@ -59,11 +60,11 @@ async def test_pictures_in_any_parts_and_any_turn_come_whole(first: int, second:
     ]
     while queue := rng.choice([queue for queue in queues if queue] or [[]]):
         up.add(queue.pop(0))
-    assert await up.complete(20) == (ONE, TWO)
+    assert await up.complete(UploadRate()) == (ONE, TWO)
 
 
 async def test_no_pictures_are_complete() -> None:
-    assert await uploads().complete(20) == ()
+    assert await uploads().complete(UploadRate()) == ()
 
 
 async def test_what_the_store_has_needs_no_chunks_and_minds_none() -> None:
@@ -71,7 +72,7 @@ async def test_what_the_store_has_needs_no_chunks_and_minds_none() -> None:
     assert up.held == (0,)
     up.add(ImageChunk(0, 0, b"whatever was on its way"))
     up.add(ImageChunk(1, 0, TWO))
-    assert await up.complete(20) == (ONE, TWO)
+    assert await up.complete(UploadRate()) == (ONE, TWO)
 
 
 async def test_a_whole_picture_is_kept_for_the_next_question() -> None:
@@ -119,12 +120,39 @@ async def test_who_waits_learns_why_nothing_more_comes() -> None:
     up.fail(OutOfStep("gone"))
     up.fail(OutOfStep("said twice"))
     with pytest.raises(OutOfStep, match="gone"):
-        await up.complete(20)
+        await up.complete(UploadRate())
 
 
 async def test_pictures_that_stop_coming_are_waited_for_only_so_long() -> None:
     with pytest.raises(OutOfStep, match=r"nothing came for 0\.01 s; 0 bytes"):
-        await uploads(ONE).complete(0.01)
+        await uploads(ONE).complete(UploadRate(0.01, 1))
+
+
+async def test_pictures_that_come_too_slowly_are_refused_unless_the_edge_makes_them_wait() -> None:
+    for waits in (False, True):
+        up = uploads(ONE)
+        waiting = asyncio.create_task(up.complete(UploadRate(0.02, 100), lambda waits=waits: waits))  # type: ignore[misc]
+        for at in range(len(ONE) - 1):  # a byte now and then
+            await asyncio.sleep(0.002)
+            if not waiting.done():
+                up.add(ImageChunk(0, at, ONE[at : at + 1]))
+            else:
+                break
+        if waits:
+            up.add(ImageChunk(0, len(ONE) - 1, ONE[-1:]))
+            assert await waiting == (ONE,)
+        else:
+            with pytest.raises(OutOfStep, match=r"\d+ bytes came for 0\.02 s, at least 100 must"):
+                await waiting
+
+
+async def test_what_is_whole_is_let_go_of_and_takes_nothing_more() -> None:
+    up = uploads(ONE)
+    up.add(ImageChunk(0, 0, ONE))
+    assert await up.complete(UploadRate()) == (ONE,)
+    for offset in (0, len(ONE)):
+        with pytest.raises(OutOfStep, match="300 bytes of picture 0 are here"):
+            up.add(ImageChunk(0, offset, b"x"))
 
 
 async def test_a_held_picture_may_come_once_and_no_more() -> None:
