@@ -56,7 +56,7 @@ class ImageFiles:
             return
         if not is_url(address.uri):
             rule = "must be a data URI such as data:image/png;base64,… or, with --allow-url, an http(s) URL"
-            raise ImageError(address.where, Shown("neither"), rule)
+            raise ImageError(address.where, Shown("no such address"), rule)
         if self._fetcher is None:
             sentence = f"{address.where} is a URL: this endpoint fetches images only with --allow-url"
             raise UnsupportedField(address.where, sentence)
