@@ -144,7 +144,7 @@ def test_what_an_edge_says_is_told_in_the_words_of_the_request(said: str, param:
 async def test_only_an_edge_that_is_full_says_when_to_come_again(
     error: CovspecError, status: int, retry: str | None
 ) -> None:
-    async with HostileEdge([], refusal=error) as hostile, endpoint(f"127.0.0.1:{hostile.port}") as served:
+    async with HostileEdge([error]) as hostile, endpoint(f"127.0.0.1:{hostile.port}") as served:
         said, headers, body = await raw(served.url, CHAT, {"messages": HELLO})
     assert (said, headers.get("retry-after")) == (status, retry)
     assert "open." not in json.loads(body)["error"]["message"]

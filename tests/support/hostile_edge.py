@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 
@@ -23,24 +23,26 @@ PARAMETERS = SamplingParameters(max_tokens=20)
 OPENED = Opened(b"s" * 16, b"t" * 16, PARAMETERS, 5, 0, 256, (1,), 16, Pace.EAGER, 60, b"f" * 16)
 
 
+Script: TypeAlias = Iterable[FromEdge | bytes | CovspecError]
+
+
 class HostileEdge:
     """An edge that says on every stream what it was told to say. Use as `async with`.
 
+    `script`: all of it, or what it says to a stream's first message; an error in it ends the stream with its status.
     `reply`: what it goes on to say to each word of the device, a sign of life when it is asked for one; without, the
-    stream ends with the script, or with `refusal`.
+    stream ends with the script.
     """
 
     def __init__(
         self,
-        script: Iterable[FromEdge | bytes],
+        script: Script | Callable[[FromDevice], Script],
         reply: Callable[[FromDevice], Iterable[FromEdge]] | None = None,
-        refusal: CovspecError | None = None,
     ) -> None:
         self.port = 0
         self.streams = 0
-        self.script = list(script)  # of streams to come
+        self.script = script if callable(script) else list(script)  # of streams to come
         self._reply = reply
-        self._refusal = refusal
         self._server = grpc.aio.server()
 
     async def __aenter__(self) -> HostileEdge:
@@ -58,11 +60,12 @@ class HostileEdge:
 
     async def _verify(self, requests: AsyncIterator[bytes], context: Any) -> None:
         self.streams += 1
-        await anext(aiter(requests))
-        for message in self.script:
+        first = decode_request(parse_request(await anext(aiter(requests))), Limits())
+        for message in self.script(first) if callable(self.script) else self.script:
+            if isinstance(message, CovspecError):
+                await context.abort(*status_of(message))
+                return
             await context.write(message if isinstance(message, bytes) else encode_response(message).SerializeToString())
-        if self._refusal is not None:
-            await context.abort(*status_of(self._refusal))
         if self._reply is not None:
             async for data in requests:
                 word = decode_request(parse_request(data), Limits())

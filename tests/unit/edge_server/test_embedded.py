@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from time import monotonic
+from typing import TypeVar
 
 import pytest
 
@@ -21,6 +22,8 @@ from shared.speculation.messages import Commit, Finished, FinishReason, Pace, Pr
 from shared.speculation.request import Message, SamplingWish, Text
 from tests.support.system import alone, asked, counted_target, eventually, nothing_alive, toy_target
 from tests.support.toys import Steps
+
+Result = TypeVar("Result")
 
 REQUEST = Request(
     (Message("user", (Text("what is it?"),)),), (), SamplingWish(temperature=0, max_tokens=30), 0, Pace.EAGER
@@ -69,6 +72,36 @@ async def test_an_answer_that_was_complete_is_finished_without_a_step() -> None:
         assert isinstance(finished, Finished)
         assert finished.length == len(TOLD)
         assert steps.count == 0
+
+
+class Asked(EmbeddedEngine):
+    """Counts what its thread was asked to do."""
+
+    times = 0
+
+    async def ask(self, job: Callable[[], Result]) -> Result:
+        self.times += 1
+        return await super().ask(job)
+
+
+async def test_an_opening_that_is_cancelled_while_the_engine_prepares_it_leaves_no_session() -> None:
+    release, engine = threading.Event(), Asked(toy_target)
+    await engine.start()
+    before = engine.times
+    busy = asyncio.create_task(engine.ask(release.wait))
+    opening = asyncio.create_task(engine.open(REQUEST, offers(max_ahead=4)))  # it would never end by itself
+    await eventually(lambda: engine.times, before + 2)
+    prepared = asyncio.create_task(engine.ask(lambda: engine.sessions))  # right after the session was made
+    await eventually(lambda: engine.times, before + 3)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    release.set()
+    assert await busy
+    assert await prepared == 1
+    await eventually(lambda: engine.sessions, 0)
+    await engine.stop()
+    await nothing_alive()
 
 
 async def test_news_that_wait_are_told_as_one() -> None:
