@@ -27,6 +27,7 @@ _THREADS = 2  # decoders at work: more would take the model's cores
 # What an image processor takes of memory beside an image, by the image's own: copies as arrays, and the smaller image.
 # Measured with the packaged target (Qwen3-VL): 607 MiB for one of 244.
 _PREPARING = 2.5
+_SETTLED_SECONDS = 0.5  # after images are released, in which the last that hold them let go
 _MIB = 2**20
 
 
@@ -66,6 +67,7 @@ class ImageDecoder:
     def __init__(self, capacity: int, budget: MemoryBudget | None = None) -> None:
         self.budget = MemoryBudget(capacity) if budget is None else budget
         self._threads = asyncio.Semaphore(_THREADS)
+        self._giving_back = False  # the system gets what was freed, soon
 
     async def decode(self, files: Sequence[Encoded], max_pixels: int) -> Decoded:
         """The images in `files`, once there is memory for them. Raises ImageError, Overloaded."""
@@ -104,8 +106,13 @@ class ImageDecoder:
         if share.budget is None:
             return
         share.give_back()
-        if share.size >= WORTH_IT:
-            asyncio.get_running_loop().run_in_executor(None, give_back)
+        if share.size >= WORTH_IT and not self._giving_back:
+            self._giving_back = True
+            asyncio.get_running_loop().call_later(_SETTLED_SECONDS, self._give_back)
+
+    def _give_back(self) -> None:
+        self._giving_back = False
+        asyncio.get_running_loop().run_in_executor(None, give_back)
 
     async def _run(self, job: Callable[[], Value]) -> Value:
         async with self._threads:
