@@ -159,6 +159,21 @@ def test_frequency_and_presence_count_the_text_and_not_the_prompt(
     check(ours(row, parameters, prompt, text), dict(enumerate(expected.tolist())))
 
 
+@pytest.mark.parametrize("occurrences", [0, 1, 2, 3, 4, 5, 16, 17, 255, 256, 5000])
+def test_every_occurrence_counts_for_frequency_and_one_for_presence(occurrences: int) -> None:
+    row, text = torch.linspace(-1, 1, ROWS), [3, *[7] * occurrences, 3]
+    for name, weighed in (
+        ("frequency_penalty", {3: 2, 7: occurrences}),
+        ("presence_penalty", {3: 1, 7: min(1, occurrences)}),
+    ):
+        for penalty in (0.25, -2.0):
+            expected = row.double().numpy().copy()
+            for token, times in weighed.items():
+                expected[token] -= penalty * times
+            parameters = SamplingParameters(9, **{name: penalty})  # type: ignore[arg-type]
+            check(ours(row, parameters, [7, 7], text), dict(enumerate(expected.tolist())))
+
+
 @QUICK
 @given(rows, texts, texts, biases, penalties, masks)
 def test_all_of_them_together_follow_the_named_order(
