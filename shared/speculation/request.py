@@ -139,17 +139,21 @@ class SamplingParameters:
 
 @dataclass(frozen=True, slots=True)
 class ModelDefaults:
-    """What a model's own generation config says: sampling defaults and the ids that end a sequence."""
+    """What a model's own generation config says: sampling defaults and the ids that end a sequence.
+
+    `suppressed_ids`: those that are never a token of an answer; the model's own rows rule them out.
+    """
 
     eos_ids: tuple[int, ...]
     sampling: Mapping[str, float] = field(default_factory=dict)
+    suppressed_ids: tuple[int, ...] = ()
 
 
 def resolve(wish: SamplingWish, defaults: ModelDefaults, room: int, seed: int) -> SamplingParameters:
     """What holds for an answer: the person's word, else the model's default, else the neutral value.
 
-    `room` is the number of tokens the context has left for the answer; a larger (or no) wish is cut to it. `seed` is
-    used where the person gave none. Raises InvalidValue with field, value and limit, PromptTooLong without room.
+    `room` is the number of tokens the context has left for the answer; what is larger, or not said, is cut to it.
+    `seed` is used where none was given. Raises InvalidValue with field, value and limit, PromptTooLong without room.
     """
     if room < 1:
         raise PromptTooLong("room", room, "the prompt leaves no room for an answer in the model's context")
@@ -161,7 +165,8 @@ def resolve(wish: SamplingWish, defaults: ModelDefaults, room: int, seed: int) -
     chosen["seed"] = seed if wish.seed is None else wish.seed
     if wish.max_tokens is not None:
         _within("max_tokens", wish.max_tokens, 1, 2**31 - 1)
-    chosen["max_tokens"] = room if wish.max_tokens is None else min(wish.max_tokens, room)
+    most = chosen.get("max_tokens", room)
+    chosen["max_tokens"] = min(int(most), room)
     return SamplingParameters(
         **chosen,  # type: ignore[arg-type]  # the keys are the fields of SamplingWish
         eos_ids=() if wish.ignore_eos else defaults.eos_ids,

@@ -149,6 +149,8 @@ class HubVlm:
             logits = self._head(hidden if len(wanted) == len(hidden) else hidden[wanted.to(device)])
         # A copy made outside of inference mode is an ordinary tensor: a caller may write to it.
         copy: Tensor = logits.to(torch.float32, copy=True)
+        if self.info.defaults.suppressed_ids:
+            copy[:, self.info.defaults.suppressed_ids] = -torch.inf
         if device.type != "cpu":  # work is only queued there, and whoever times a step wants all of it
             torch.accelerator.synchronize(device)
         return copy

@@ -61,6 +61,10 @@ class Int8Linear(nn.Module):
         self._zeros = torch.zeros(len(weight), dtype=torch.int64)
         self._packed: Tensor = torch.ops.onednn.qlinear_prepack(rounded, None)
 
+    def get_extra_state(self) -> Tensor:
+        """Scales and float32 weights: what a state says of the weights, so that no two models have the same."""
+        return torch.cat((self._scales, self._kept.flatten()))
+
     def forward(self, x: Tensor) -> Tensor:
         """The product. A token's result is its own: it depends on no other token of `x`."""
         row = x.reshape(-1, self.in_features)

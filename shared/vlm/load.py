@@ -21,6 +21,7 @@ from shared.errors import InvalidValue, ModelError
 from shared.vlm import int8, toy
 from shared.vlm.families import FAMILIES
 from shared.vlm.family import Family
+from shared.vlm.generation import model_defaults
 from shared.vlm.hub_vlm import HubVlm
 from shared.vlm.parts import Parts
 from shared.vlm.port import Vlm
@@ -56,8 +57,10 @@ def load(name: str, dtype: str = "float32", device: str = "cpu", quantization: s
     _check_device(device)
     torch.backends.cudnn.allow_tf32 = False  # float32 is to mean it in the vision tower too; matmuls keep to it anyway
     with _quiet():
-        family = _family(name)
-        options = loading(quantization, _read_config(name), DTYPES.get(dtype, torch.float32), device)
+        family, config = _family(name), _read_config(name)
+        generation = _read_generation(name, config)
+        model_defaults(name, generation, None, rows=2**31)  # what is wrong whatever the rows is told before they load
+        options = loading(quantization, config, DTYPES.get(dtype, torch.float32), device)
         model = _load_model(name, family.model_class, DTYPES.get(dtype, torch.float32), options)
         if not options:  # else it is there already, and must not be moved
             model = model.to(device)
@@ -69,6 +72,7 @@ def load(name: str, dtype: str = "float32", device: str = "cpu", quantization: s
             model=model,
             tokenizer=tokenizer,
             image_processor=_load_image_processor(name),
+            generation=generation,
         )
         with _or_model_error(name, "its parts do not fit together"):
             return HubVlm(parts, family)
@@ -113,12 +117,38 @@ def _read_config(name: str) -> Mapping[str, Any]:
     return config
 
 
+def _read_generation(name: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields of the generation config; of a model without one those that its config has, as older ones do."""
+    from transformers import GenerationConfig  # as above
+    from transformers.utils import cached_file
+
+    with _or_model_error(name, "its generation_config.json cannot be read"):
+        file = cached_file(name, "generation_config.json", _raise_exceptions_for_missing_entries=False)
+        said = json.loads(Path(file).read_text(encoding="utf-8")) if file else None
+    if file is None:
+        text = config.get("text_config")
+        both = {
+            **(text if isinstance(text, dict) else {}),
+            **{key: each for key, each in config.items() if each is not None},
+        }
+        return {key: both[key] for key in vars(GenerationConfig()) if key in both}
+    if not isinstance(said, dict):
+        raise ModelError(f"{name}: its generation_config.json is not a JSON object")
+    return said
+
+
 def _load_model(name: str, model_class: str, dtype: torch.dtype, options: Mapping[str, Any]) -> Any:
     import transformers  # as above
 
     with _or_model_error(name, "its weights cannot be loaded"):
         model, found = getattr(transformers, model_class).from_pretrained(
-            name, dtype=dtype, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **options
+            name,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            generation_config=transformers.GenerationConfig(),  # ours is read apart (`generation`)
+            **options,
         )
     # What does not fit or is not there transformers has drawn at random.
     if misfits := sorted(key for key, *_ in found["mismatched_keys"]):
@@ -173,6 +203,8 @@ def _check_device(device: str) -> None:
 def _or_model_error(name: str, sentence: str) -> Iterator[None]:
     try:
         yield
+    except ModelError:  # it says what is wrong already
+        raise
     except Exception as error:  # whatever a library says of a folder that is not as it expects
         raise ModelError(f"{name}: {sentence} ({_first_line(error)})") from error
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from shared.speculation.prints import ModelPrints
-from shared.speculation.request import ModelDefaults
 from shared.vlm.fingerprint import fingerprint, lasting
+from shared.vlm.generation import HONOURED, model_defaults
 from shared.vlm.port import ModelInfo
 
 _NAMES = ("image_processor_type", "processor_class", "feature_extractor_type", "transformers_version")
@@ -18,23 +18,28 @@ _NAMES = ("image_processor_type", "processor_class", "feature_extractor_type", "
 
 @dataclass(frozen=True)
 class Parts:
-    """A Hugging Face model with what it needs to read a chat. `name`: what the model is called towards others."""
+    """A Hugging Face model with what it needs to read a chat.
+
+    `name`: what the model is called towards others. `generation`: the fields of its generation config.
+    """
 
     name: str
     model: Any  # transformers.PreTrainedModel
     tokenizer: Any  # transformers.PreTrainedTokenizerBase, with a chat template
     image_processor: Any  # transformers.BaseImageProcessor, of the kind that needs Pillow alone
+    generation: Mapping[str, Any] = field(default_factory=dict)
 
     def info(self, placeholder_ids: frozenset[int], prints: ModelPrints) -> ModelInfo:
-        """What the port says of this model."""
+        """What the port says of this model. Raises ModelError."""
         config = self.model.config
+        rows = self.model.get_output_embeddings().out_features
         return ModelInfo(
             name=self.name,
             family=config.model_type,
             context_length=config.get_text_config().max_position_embeddings,
-            rows=self.model.get_output_embeddings().out_features,
+            rows=rows,
             placeholder_ids=placeholder_ids,
-            defaults=model_defaults(self.model.generation_config, self.tokenizer.eos_token_id),
+            defaults=model_defaults(self.name, self.generation, self.tokenizer.eos_token_id, rows),
             prints=prints,
         )
 
@@ -47,7 +52,7 @@ class Parts:
         settings = {
             "class": type(self.model).__qualname__,
             "config": lasting(self.model.config.to_dict()),
-            "generation_config": lasting(self.model.generation_config.to_dict()),
+            "generation_config": {name: self.generation.get(name) for name in sorted(HONOURED)},
             "image_processor": self._image_settings(),
             "chat": chat,
         }
@@ -55,20 +60,3 @@ class Parts:
 
     def _image_settings(self) -> dict[str, Any]:
         return {name: value for name, value in self.image_processor.to_dict().items() if name not in _NAMES}
-
-
-def model_defaults(generation: Any, eos_id: int | None) -> ModelDefaults:
-    """The defaults of a generation config. `eos_id`: what ends a sequence if the config does not say.
-
-    A config without do_sample means the noiseless case, whatever temperature it also holds.
-    """
-    eos = generation.eos_token_id if generation.eos_token_id is not None else eos_id
-    said: dict[str, float | None] = {"repetition_penalty": generation.repetition_penalty}
-    if generation.do_sample:
-        said |= {name: getattr(generation, name) for name in ("temperature", "top_k", "top_p", "min_p")}
-        if said["temperature"] is None:
-            said["temperature"] = 1.0
-    return ModelDefaults(
-        eos_ids=tuple(eos) if isinstance(eos, list | tuple) else () if eos is None else (eos,),
-        sampling={name: value for name, value in said.items() if value is not None},
-    )

@@ -6,6 +6,7 @@ import copy
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from torch import Tensor
 from shared.errors import ModelError
 from shared.speculation.prints import FINGERPRINT, short
 from shared.vlm.fingerprint import fingerprint
+from shared.vlm.generation import HARMLESS, HONOURED
 from shared.vlm.load import load
 from shared.vlm.parts import Parts
 from shared.vlm.toy import ToyVlm
@@ -187,22 +189,19 @@ def parts_of(folder: Path) -> Parts:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_setting_of_config_generation_and_image_processor_changes_it(family: str) -> None:
+def test_every_setting_of_config_and_image_processor_changes_it(family: str) -> None:
     parts = parts_of(folder_of(family))
 
     def told(**changes: Mapping[str, Any]) -> bytes:
-        names = ("config", "generation_config")
-        said = {name: changes.get(name, getattr(parts.model, name).to_dict()) for name in names}
-        stand_in = type("Model", (), {"state_dict": lambda _: {}})()
-        for name in names:
-            setattr(stand_in, name, SimpleNamespace(to_dict=lambda name=name: said[name]))
+        config = changes.get("config", parts.model.config.to_dict())
+        stand_in: Any = type("Model", (), {"state_dict": lambda _: {}})()
+        stand_in.config = SimpleNamespace(to_dict=lambda: config)
         processor = changes.get("image_processor", parts.image_processor.to_dict())
         return Parts("m", stand_in, None, SimpleNamespace(to_dict=lambda: processor)).fingerprint({})
 
     before, seen = told(), 0
     for name, owner, ignored in (
         ("config", parts.model, VOLATILE),
-        ("generation_config", parts.model, VOLATILE),
         ("image_processor", parts, NAMES),
     ):
         settings = getattr(owner, name).to_dict()
@@ -212,6 +211,16 @@ def test_every_setting_of_config_generation_and_image_processor_changes_it(famil
             assert (told(**{name: changed}) != before) is counts, (name, path)
             seen += counts
     assert seen > 50
+
+
+def test_of_the_generation_config_what_changes_a_text_changes_it() -> None:
+    parts = parts_of(folder_of("qwen3_vl"))
+
+    def told(**said: Any) -> bytes:
+        return replace(parts, generation=said).fingerprint({})
+
+    assert len({told(), *(told(**{field: 1}) for field in HONOURED)}) == len(HONOURED) + 1
+    assert {told(**{field: 1}) for field in HARMLESS} == {told()}
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -8,17 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from shared.errors import InvalidValue, ModelError
-from shared.speculation.request import SamplingParameters, SamplingWish, resolve
 from shared.vlm.hub_vlm import HubVlm
 from shared.vlm.load import load
-from shared.vlm.parts import model_defaults
 from shared.vlm.single import extend, prefill
 from tests.support.tiny_qwen import picture, question, tiny_folder
 
@@ -157,39 +154,3 @@ def test_a_type_or_device_that_is_not_there_is_refused() -> None:
     for device in ("cuda:99", "toaster"):
         with pytest.raises(InvalidValue, match=f"device is '{device}'"):
             load(str(tiny_folder()), device=device)
-
-
-def generation(**said: Any) -> SimpleNamespace:
-    """A generation config that says what is given and nothing else."""
-    names = ("eos_token_id", "do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty")
-    return SimpleNamespace(**{**dict.fromkeys(names), **said})
-
-
-def resolved(**said: Any) -> SamplingParameters:
-    """What holds for an answer if a person says nothing."""
-    return resolve(SamplingWish(), model_defaults(generation(**said), 7), room=9, seed=0)
-
-
-def test_a_model_that_samples_says_how() -> None:
-    holds = resolved(do_sample=True, temperature=0.7, top_k=20, top_p=0.8, repetition_penalty=1.05, eos_token_id=[3, 4])
-    assert (holds.temperature, holds.top_k, holds.top_p, holds.min_p) == (0.7, 20, 0.8, 0.0)
-    assert holds.repetition_penalty == 1.05
-    assert holds.eos_ids == (3, 4)
-
-
-def test_a_model_that_samples_without_a_temperature_has_one() -> None:
-    assert resolved(do_sample=True).temperature == 1.0
-
-
-def test_a_model_that_does_not_sample_is_noiseless_but_keeps_its_penalty() -> None:
-    for do_sample in (False, None):
-        holds = resolved(do_sample=do_sample, temperature=0.7, top_k=20, top_p=0.8, repetition_penalty=1.05)
-        assert (holds.temperature, holds.top_k, holds.top_p) == (0.0, 0, 1.0)
-        assert holds.repetition_penalty == 1.05
-
-
-def test_the_end_of_a_sequence_is_one_id_or_several_or_the_tokenizers() -> None:
-    assert resolved(eos_token_id=3).eos_ids == (3,)
-    assert resolved(eos_token_id=0).eos_ids == (0,)
-    assert resolved().eos_ids == (7,)
-    assert model_defaults(generation(), None).eos_ids == ()
