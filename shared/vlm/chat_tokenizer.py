@@ -17,14 +17,16 @@ from shared.errors import InvalidValue
 from shared.speculation.prints import ModelPrints, VocabularyPrint
 from shared.speculation.request import Message, Text
 from shared.vlm.chat import check_least
+from shared.vlm.chat_template import ChatTemplate
 from shared.vlm.least_tokens import least_tokens
-from shared.vlm.spelled import Spelling, Veils
+from shared.vlm.spelled import Spelling
 
 
 class ChatTokenizer:
     """`mark`: what the template puts where a picture goes. `image_id`: the token that stands for a visual token.
 
-    Several threads may use it: once it is made, nothing of the tokenizer is set any more.
+    Several threads may use it: once it is made, nothing of the tokenizer is set any more. Raises ValueError for a
+    template that loses what is asked.
     """
 
     def __init__(self, tokenizer: Any, mark: str, image_id: int) -> None:
@@ -38,6 +40,7 @@ class ChatTokenizer:
         self._least = least_tokens(tokenizer)
         self._plain = dict(zip(self._specials, self._ids(self._specials, plain=True), strict=True))
         self._lead = self._leading()
+        self._template = ChatTemplate(tokenizer, mark)
         self._ids(["a"])  # from now on the tokenizer takes special tokens for such
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -57,7 +60,7 @@ class ChatTokenizer:
         """
         texts = [part.text for message in messages for part in message.parts if isinstance(part, Text)]
         veils = self._spelling.hide(texts)
-        pieces = self._render(messages, veils).split(self._mark)
+        pieces = self._template.render(messages, [veils.hidden(text) for text in texts]).split(self._mark)
         if len(pieces) != len(pictures) + 1:
             sentence = "the model's chat template does not take that many pictures there"
             raise InvalidValue("messages", len(pictures), sentence)
@@ -98,26 +101,6 @@ class ChatTokenizer:
             "lead": self._lead,
             "chat_template": self._tokenizer.chat_template,
         }
-
-    def _render(self, messages: Sequence[Message], veils: Veils) -> str:
-        """The chat as the model's template writes it, what spells a special token veiled."""
-        conversation = []
-        for message in messages:
-            parts = []
-            for part in message.parts:
-                if isinstance(part, Text):
-                    parts.append({"type": "text", "text": veils.hidden(part.text)})
-                else:
-                    parts.append({"type": "image"})
-            conversation.append({"role": message.role, "content": parts})
-        try:
-            rendered: str = self._tokenizer.apply_chat_template(
-                conversation, tokenize=False, add_generation_prompt=True
-            )
-        except Exception as error:  # a template is a program of the model's makers, its refusals take any form
-            roles = [message.role for message in messages]
-            raise InvalidValue("messages", roles, f"the model's chat template refuses them ({error})") from error
-        return rendered
 
     def _encode(self, pieces: Sequence[tuple[str, bool]]) -> list[int]:
         texts = [piece for piece, special in pieces if not special]
