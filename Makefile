@@ -4,8 +4,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# torch is installed by pip first and pinned: other ways of asking bring a build for GPUs that weighs gigabytes.
+# torch is installed by pip first and pinned. On Linux the usual index has a build with CUDA's libraries, which weighs gigabytes:
+# TORCH_INDEX=ADDRESS of PyTorch's own index for CPUs takes the small one.
 TORCH := torch==2.13.0
+TORCH_INDEX ?=
 
 .PHONY: help demo serve test bench check lint types layers proto env certs format clean
 
@@ -24,7 +26,7 @@ $(VENV)/ready: pyproject.toml
 	@echo "== making the environment in $(VENV) (a few minutes, once)"
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 

@@ -24,6 +24,7 @@ from device_client.show import FRAME_SECONDS, Screen
 from device_client.start import loaded, log_to, look_at_edge
 from device_client.trace.trace import Trace
 from device_client.trace.trace_file import traced
+from shared.demo.pair import HINT, QUESTIONS
 from shared.errors import Overloaded, Unavailable
 from shared.speculation.prints import short
 from shared.speculation.request import SamplingWish
@@ -61,6 +62,8 @@ def answer_on(wanted: Wanted, config: DeviceConfig, screen: Screen) -> int:
     """Ask and show the answer; the exit code."""
     log_to(screen, config, verbose=wanted.verbose)
     question = Chat().asked(wanted.prompt, wanted.pictures.read()).question(wanted.sampling)
+    if config.draft == "demo" and (wanted.prompt not in QUESTIONS or not question.encoded):
+        screen.hint(HINT)
     with traced(wanted.trace) as trace:
         look_at_edge(config)
         config, draft = loaded(config, screen)

@@ -79,6 +79,11 @@ class Screen:
             self._live.end()
         self._err.print(sentence, markup=False, style="dim")
 
+    def hint(self, sentence: str) -> None:
+        """Say what may help, unless nothing is to be said."""
+        if not self._quiet:
+            self.note(sentence)
+
     def line(self, verdict: str, sentence: str) -> None:
         """A line of a report, on stdout."""
         style = {"ok": "green", "note": "yellow"}.get(verdict, "bold red")

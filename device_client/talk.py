@@ -27,6 +27,7 @@ from device_client.show import Screen
 from device_client.start import loaded, log_to, look_at_edge
 from device_client.trace.trace_file import Traces
 from device_client.typed import stdin_text
+from shared.demo.pair import HINT
 from shared.errors import CovspecError, InvalidValue
 from shared.speculation.request import SamplingWish
 from shared.vlm.port import Vlm
@@ -57,6 +58,8 @@ def talk_on(pictures: Sources, habits: Habits, config: DeviceConfig, screen: Scr
     log_to(screen, config, verbose=habits.verbose)
     traces = None if habits.trace is None else Traces(habits.trace)
     first = pictures.read()
+    if config.draft == "demo":
+        screen.hint(HINT)
     look_at_edge(config)
     config, draft = loaded(config, screen)
     uvloop.run(_talk(first, habits, config, draft, screen, traces))

@@ -22,6 +22,7 @@ from device_client.endpoint.config import EndpointConfig
 from device_client.endpoint.connections import configured
 from device_client.trace.trace_file import Traces
 from shared import logs
+from shared.demo.pair import HINT
 from shared.errors import CovspecError, InvalidValue, Unavailable
 from shared.media.quiet import quiet_decoders
 from shared.vlm.port import Vlm
@@ -50,6 +51,8 @@ def serve_on(config: DeviceConfig, endpoint: EndpointConfig) -> int:
     Access.of(config)  # its files, and the port, before minutes go into the draft
     with _listening(endpoint):
         pass
+    if config.draft == "demo":
+        log.info("%s", HINT)
     log.info("loading the draft %s", config.draft)
     config = replace(config, threads=resolve_threads(config.threads, config.draft))
     pin_process(config.threads)

@@ -10,6 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+QUESTIONS = (
+    "List everything.",
+    "Describe the picture.",
+    "What do you see?",
+    "How many things are there?",
+    "Tell me about the picture.",
+)
+HINT = f"the demo understands its own drawings only (shared/demo/samples); ask it: {' · '.join(QUESTIONS)}"
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,14 @@ import json
 import socket
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from time import monotonic, sleep
 
-from tests.support.compose import DEPLOY, asked_for, metric_names, running, services
+import pytest
+
+from deploy.certificates import make
+from device_client.endpoint.config import EndpointConfig
+from tests.support.compose import DEPLOY, asked_for, image, metric_names, running, services
 
 TOYS = {"COVSPEC_EDGE_MODEL": "toy:seed=1", "COVSPEC_DEVICE_DRAFT": "toy:seed=1,agreement=0.8"}
 
@@ -65,8 +70,31 @@ def test_the_commands_of_compose_answer_and_the_dashboard_asks_for_what_they_tel
     assert all(names & each for each in told)
 
 
+def test_the_image_of_the_edge_runs_by_itself_and_is_healthy_with_tls_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    make(tmp_path)
+    port, metrics = map(str, free_ports(2))
+    tls = {"COVSPEC_EDGE_TLS_CERT": str(tmp_path / "edge.pem"), "COVSPEC_EDGE_TLS_KEY": str(tmp_path / "edge-key.pem")}
+    variables = {**tls, "COVSPEC_EDGE_PORT": port, "COVSPEC_EDGE_METRICS_PORT": metrics, **TOYS}
+    edge = image("edge")
+    assert not edge.is_healthy(**variables)
+    with running(edge, **variables) as process:
+        eventually(lambda: edge.is_healthy(**variables), process.args)
+    assert process.returncode == 0
+
+
+def test_the_image_of_the_device_runs_by_itself() -> None:
+    device = image("device")
+    assert device.command == ("device-client", "serve")  # on loopback, which needs no key
+    assert device.health[-1] == "http://127.0.0.1:$COVSPEC_DEVICE_PORT/health"
+    assert device.environment["COVSPEC_DEVICE_PORT"] == str(EndpointConfig().port)
+
+
 def test_a_service_that_is_not_there_is_not_healthy() -> None:
     (port,) = free_ports(1)
-    made = services(EDGE_PORT=str(port), DEVICE_PORT=str(port))
+    made = services(EDGE_METRICS_PORT=str(port), DEVICE_PORT=str(port))
     assert not made["edge"].is_healthy()
     assert not made["device"].is_healthy()

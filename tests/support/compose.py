@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -26,10 +27,12 @@ class Service:
     health: tuple[str, ...]
     environment: Mapping[str, str]
 
-    def is_healthy(self) -> bool:
-        """Ask as compose would."""
+    def is_healthy(self, **environment: str) -> bool:
+        """Ask as compose would, and docker."""
         assert self.health[0] == "CMD"
-        return subprocess.run(_here(self.health[1:]), check=False, cwd=DEPLOY.parent).returncode == 0
+        variables = os.environ | self.environment | environment
+        asked = subprocess.run(_here(self.health[1:]), check=False, cwd=DEPLOY.parent, env=variables)
+        return asked.returncode == 0
 
 
 def services(file: str = "compose.yaml", **variables: str) -> dict[str, Service]:
@@ -43,6 +46,18 @@ def services(file: str = "compose.yaml", **variables: str) -> dict[str, Service]
         )
         for name, service in loaded["services"].items()
     }
+
+
+def image(stage: str) -> Service:
+    """What an image of the Dockerfile runs by itself, with its own environment and its own health check."""
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    (lines,) = re.findall(rf"^FROM run AS {stage}\n(.*?)(?=^FROM |\Z)", text, re.MULTILINE | re.DOTALL)
+    (command,) = re.findall(r"^CMD (\[.*\])$", lines, re.MULTILINE)
+    (health,) = re.findall(r"^HEALTHCHECK .*CMD (\[.*\])$", lines, re.MULTILINE)
+    variables = dict(
+        word.split("=", 1) for each in re.findall(r"^ENV (.*)$", lines, re.MULTILINE) for word in each.split()
+    )
+    return Service(tuple(json.loads(command)), ("CMD", *json.loads(health)), variables)
 
 
 def filled(text: str, variables: Mapping[str, str]) -> str:

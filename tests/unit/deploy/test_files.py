@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -90,6 +91,19 @@ def test_the_images_run_what_compose_runs_and_nobody_is_root() -> None:
     made = (DEPLOY / "Dockerfile").read_text()
     assert made.index("USER 10001") < made.index("AS edge")
     assert "USER root" not in made
+
+
+def test_torch_is_pinned_before_ours_wherever_somebody_installs_it() -> None:
+    root = DEPLOY.parent
+    for file in ("Makefile", "deploy/Dockerfile", "docs/deploy.md"):
+        text = (root / file).read_text()
+        (version,) = set(re.findall(r"torch==([0-9.]+)", text))
+        assert f"torch=={version}" in (root / "Makefile").read_text(), file
+    page = (root / "docs" / "deploy.md").read_text()
+    ours = list(re.finditer(r"(\.venv/bin/)?pip install \.$", page, re.MULTILINE))
+    assert len(ours) == 2
+    for found in ours:
+        assert re.search(r"pip install torch==[0-9.]+( && |\n\$ )$", page[: found.start()])
 
 
 def test_hadolint_has_nothing_to_say() -> None:
