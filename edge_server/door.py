@@ -14,9 +14,9 @@ import grpc
 from edge_server.config import EdgeConfig
 from edge_server.tenants import Tenants
 from shared import pem
-from shared.errors import InvalidValue
+from shared.errors import InvalidValue, Unauthenticated
 from shared.loopback import is_loopback
-from shared.wire.metadata import bearer_of, by_key
+from shared.wire.metadata import bearers_of
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,10 @@ class Door:
     def admit(self, context: grpc.aio.ServicerContext[Any, Any]) -> str:
         """The tenant who asks. Raises Unauthenticated."""
         if self._tenants is not None:
-            return self._tenants.of(bearer_of(by_key(context.invocation_metadata())))
+            tokens = bearers_of(context.invocation_metadata())
+            if len(tokens) > 1:  # whichever counted, something on the way may have looked at another
+                raise Unauthenticated(f"this edge takes one authorization header, and {len(tokens)} were sent")
+            return self._tenants.of(tokens[0] if tokens else None)
         if self._config.tls_client_ca is not None:
             names = context.auth_context().get("x509_common_name", ())
             name: str = next(iter(names), b"").decode(errors="replace")

@@ -60,6 +60,9 @@ def _probabilities(message: pb.Propose, judged: int) -> tuple[float, ...]:
     drawn = tuple(message.draft_probability)
     checks.one_each("propose.draft_probability", drawn, judged)
     _check_chances("propose.draft_probability", drawn)
+    for at, value in enumerate(drawn):
+        if not (value * GRAIN).is_integer():  # no draw in whole numbers has such a chance
+            raise InvalidValue(f"propose.draft_probability[{at}]", value, f"must be a whole number over {GRAIN}")
     return drawn
 
 

@@ -57,10 +57,11 @@ def request_of(values: Mapping[str, str]) -> str | None:
     return name if _NAME.fullmatch(name) else None
 
 
-def bearer_of(values: Mapping[str, str]) -> str | None:
-    """The token that a device sent; None for none."""
-    found = _BEARER.fullmatch(values.get(AUTHORIZATION, ""))
-    return found[1] if found else None
+def bearers_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> list[str | None]:
+    """The tokens that a device sent, one for each header that is to hold one; None for a header that holds none."""
+    said = [value for key, value in metadata or () if key == AUTHORIZATION]
+    found = [_BEARER.fullmatch(value) if isinstance(value, str) else None for value in said]
+    return [None if one is None else one[1] for one in found]
 
 
 def signs_of(values: Mapping[str, str]) -> float | None:

@@ -63,6 +63,15 @@ async def test_over_tls_with_a_token_the_answer_is_the_targets_own(here: Lab) ->
     await nothing_alive()
 
 
+@pytest.mark.parametrize(("first", "last"), [(ALICE, ALICE), (ALICE, BOB), (ALICE, ""), ("wrong-token", ALICE)])
+async def test_of_two_tokens_neither_counts(here: Lab, first: str, last: str) -> None:
+    both = (*bearer_metadata(first), *bearer_metadata(last))
+    async with guarded(here) as server, RawDevice(f"127.0.0.1:{server.port}", both) as raw:
+        refusal = await raw.refusal(opening())
+        assert (refusal.code, type(refusal.error)) == (grpc.StatusCode.UNAUTHENTICATED, Unauthenticated)
+        assert refusal.sentence == "this edge takes one authorization header, and 2 were sent"
+
+
 @pytest.mark.parametrize("token", ["", "wrong-token-of-nobody", ALICE[:-1]])
 async def test_without_a_token_of_a_tenant_nothing_is_told(here: Lab, token: str) -> None:
     async with guarded(here) as server, at(server, token) as raw:

@@ -149,6 +149,7 @@ def chunks(draw: st.DrawFn) -> ImageChunk:
 
 
 chances = st.floats(0.0, 1.0, exclude_min=True, width=32)
+drawn = st.integers(1, 2**24).map(lambda count: count / 2**24)  # on the grid that a draft draws from
 
 
 @st.composite
@@ -179,7 +180,7 @@ def proposes(draw: st.DrawFn) -> Propose:
         base=base,
         ids=guess,
         given=given,
-        draft_probability=draw(st.just(()) | st.lists(chances, min_size=judged, max_size=judged).map(tuple)),
+        draft_probability=draw(st.just(()) | st.lists(drawn, min_size=judged, max_size=judged).map(tuple)),
         parents=draw(st.just(()) | parents),
         laws=draw(st.just(()) | st.lists(sparse_laws(), min_size=judged, max_size=judged).map(tuple)),
         rows=draw(st.just(()) | st.lists(st.binary(max_size=8), min_size=judged, max_size=judged).map(tuple)),

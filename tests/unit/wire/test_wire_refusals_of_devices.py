@@ -22,6 +22,7 @@ from shared.wire.v1 import verify_pb2 as pb
 from tests.support.wire_messages import DIGEST, NAME, VALID, changed, decoded, refused
 
 COUNTS = f"must be above 0 and sum to a power of two, at most {2**24}"
+GRID = f"must be a whole number over {2**24}"
 # The path of a field, what is put there, and the rest of the sentence that refuses it.
 INVALID: list[tuple[str, Any, str]] = [
     ("open.messages", [], "is empty: must hold at least one message"),
@@ -93,6 +94,9 @@ INVALID: list[tuple[str, Any, str]] = [
     ("propose.draft_probability[1]", [0.5, 1.5], "is 1.5: must be above 0 and at most 1"),
     ("propose.draft_probability[1]", [0.5, math.nan], "is nan: must be above 0 and at most 1"),
     ("propose.draft_probability[0]", [math.inf, 0.5], "is inf: must be above 0 and at most 1"),
+    ("propose.draft_probability[1]", [2.0**-24, 2.0**-25], f"is {2.0**-25}: {GRID}"),
+    ("propose.draft_probability[0]", [0.5 - 2.0**-25, 0.5], f"is {0.5 - 2.0**-25}: {GRID}"),
+    ("propose.draft_probability[0]", [2.0**-149, 0.5], f"is {2.0**-149}: {GRID}"),
     ("propose.rows", [b"row"], "is 1 entries: must be empty or one for each of 2 ids"),
     ("propose.laws", [pb.SparseLaw(ids=[1], counts=[1])], "is 1 entries: must be empty or one for each of 2 ids"),
     ("propose.laws[1].ids", [], "is empty: must hold at least one id"),
