@@ -79,6 +79,9 @@ class EdgeConfig:
     max_messages_per_second: float = 2000.0
     """Messages of one stream, over any time of 5 s or more; 4096 bytes of one count as another. Chunks of pictures are
     bounded by the pictures."""
+    max_openings_per_second: float = 32.0
+    """Streams that one connection opens, and questions about the edge, over any time of 10 s or more; a tenant may have
+    four times as many. A proxy that brings many devices over one connection needs more."""
     max_stream_seconds: float = 3600.0
     """Age at which a stream is ended, so that its device resumes, with a token that still holds; 0: never."""
     idle_seconds: float = 120.0
@@ -130,6 +133,7 @@ class EdgeConfig:
         _check("max_sessions_per_tenant", self.max_sessions_per_tenant, 0, 100_000)
         _check("max_connections", self.max_connections, 1, 1_000_000)
         _check("max_messages_per_second", self.max_messages_per_second, 1, 1_000_000)
+        _check("max_openings_per_second", self.max_openings_per_second, 0.1, 1_000_000)
         _check("max_stream_seconds", self.max_stream_seconds, 0, 86400 * 30)
         _check("idle_seconds", self.idle_seconds, 0, 86400)
         _check("metrics_port", self.metrics_port or 0, 0, 65535)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 import uvloop
 
@@ -15,6 +16,10 @@ from shared.vlm.load import load
 from shared.vlm.port import Vlm
 from shared.vlm.threads import pin_process, pin_thread, resolve_threads
 
+# The model's thread lets the interpreter go at every operation of torch, hundreds in a step. By Python's own 5 ms it
+# would wait so long for each while the event loop has something to do, and a crowd of streams would stop the answers.
+SWITCH_SECONDS = 0.0002
+
 
 def launch(config: EdgeConfig) -> int:
     """Run an edge until it is told to stop; the exit code."""
@@ -22,6 +27,7 @@ def launch(config: EdgeConfig) -> int:
     quiet_decoders()
     threads = resolve_threads(config.threads, config.model)
     pin_process(threads)
+    sys.setswitchinterval(SWITCH_SECONDS)
 
     def load_model() -> Vlm:
         pin_thread(threads)  # this is the thread that runs the model

@@ -11,8 +11,7 @@ from contextlib import AsyncExitStack
 import grpc
 from grpc_health.v1 import health as health_names
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from edge_server.config import EdgeConfig
 from edge_server.door import Door
@@ -21,6 +20,7 @@ from edge_server.engine.batch import Batching
 from edge_server.engine.embedded import EmbeddedEngine
 from edge_server.engine.events import Observer
 from edge_server.event_file import event_file
+from edge_server.health import Health, Reflection
 from edge_server.metrics import EdgeMetrics
 from edge_server.monitor import Monitor
 from edge_server.service import SERVICE, SHUTTING_DOWN, House, VerifyService
@@ -40,10 +40,15 @@ log = logging.getLogger(__name__)
 _MIB = 2**20
 _LAST_SECONDS = 0.2  # after the drain, for streams that are no answers, such as a watch of the health
 
+_OTHER_STREAMS = 64  # of a connection, that are no answers: health, reflection, questions about the edge
+
 # A device pings an idle stream every 10 s: gRPC's own default would cut it for that. The ping timeout notices a peer
 # that hangs without closing.
 _OPTIONS = (
     ("grpc.max_receive_message_length", 4 * _MIB),
+    ("grpc.max_metadata_size", 8 * 1024),  # of a call's headers: a token and a few names
+    ("grpc.absolute_max_metadata_size", 16 * 1024),
+    ("grpc.max_connection_idle_ms", 600_000),  # without a stream
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.ping_timeout_ms", 5_000),
@@ -75,11 +80,15 @@ class EdgeServer:
         one = round(config.max_images * config.max_image_mib * _MIB)  # opening must fit, whatever is kept
         self._upload_room = UploadRoom(max(cache, one))
         self._decoder = ImageDecoder(round(config.decode_mib * _MIB))
-        self._health = health.HealthServicer()
-        connections = ("grpc.max_allowed_incoming_connections", config.max_connections)
-        self._server = grpc.aio.server(options=(*_OPTIONS, connections))
+        self._health = Health()
+        house = _house(config)
+        own = (
+            ("grpc.max_allowed_incoming_connections", config.max_connections),
+            ("grpc.max_concurrent_streams", house.streams + _OTHER_STREAMS),  # of a connection: it may be a proxy's
+        )
+        self._server = grpc.aio.server(options=(*_OPTIONS, *own))
         self._door = Door(config)
-        self._service = VerifyService(self._door, self._metrics, _house(config))
+        self._service = VerifyService(self._door, self._metrics, house)
         self._metrics.watch(self._sessions, self._remains)
         self._open = AsyncExitStack()
 
@@ -92,8 +101,8 @@ class EdgeServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if self._config.reflection:
             names = (SERVICE, health_names.SERVICE_NAME, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, self._server)
-        await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+            reflection_pb2_grpc.add_ServerReflectionServicer_to_server(Reflection(names), self._server)
+        self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         host = self._config.host
         address = f"[{host}]:{self._config.port}" if ":" in host else f"{host}:{self._config.port}"
         try:
@@ -118,7 +127,7 @@ class EdgeServer:
             raise
         self._service.edge = self._edge()
         self._metrics.serves(self._engine.fingerprint)
-        await self._say(health_pb2.HealthCheckResponse.SERVING)
+        self._say(health_pb2.HealthCheckResponse.SERVING)
         self._serves = True
         log.info("ready: %s", await self._described())
         return self
@@ -129,7 +138,7 @@ class EdgeServer:
         The port stays open meanwhile, so that health and refusals have somebody to say them.
         """
         self._serves = False
-        await self._health.enter_graceful_shutdown()
+        self._health.leave()
         self._sessions.drain(Unavailable(SHUTTING_DOWN))
         self._engine.forget()
         await self._service.drain(self._config.drain_seconds)
@@ -206,9 +215,9 @@ class EdgeServer:
             f"{', attention told' if config.attends else ''}"
         )
 
-    async def _say(self, status: int) -> None:
+    def _say(self, status: int) -> None:
         for name in ("", SERVICE):
-            await self._health.set(name, status)
+            self._health.say(name, status)
 
 
 async def serve(config: EdgeConfig, load: Callable[[], Vlm]) -> None:
@@ -238,7 +247,13 @@ def _batching(config: EdgeConfig) -> Batching:
 def _house(config: EdgeConfig) -> House:
     """A stream for each place and place in line, as many again for those that come back, and some to be refused in."""
     places = config.max_sessions_per_tenant or config.max_sessions + config.max_queue
-    return House(config.max_messages_per_second, 2 * places + 16, config.max_stream_seconds, config.idle_seconds)
+    return House(
+        config.max_messages_per_second,
+        2 * places + 16,
+        config.max_stream_seconds,
+        config.idle_seconds,
+        config.max_openings_per_second,
+    )
 
 
 def _limits(config: EdgeConfig, context_length: int) -> Limits:

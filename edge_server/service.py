@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from time import monotonic
 from typing import Any, TypeAlias
 
 import grpc
@@ -20,6 +21,7 @@ from edge_server.door import Door
 from edge_server.edge import Edge
 from edge_server.endings import Overdue, drop_frames
 from edge_server.metrics import EdgeMetrics
+from edge_server.openings import Openings
 from edge_server.stream import Stream
 from edge_server.visit import Visit, outcome_of
 from shared.errors import CovspecError, EngineFailure, Overloaded, Unavailable
@@ -51,6 +53,7 @@ class House:
     streams: int = 272
     stream_seconds: float = 3600.0
     idle_seconds: float = 120.0
+    openings_per_second: float = 32.0  # of one connection
 
 
 @dataclass(eq=False)
@@ -69,6 +72,7 @@ class VerifyService:
         self._door = door
         self._metrics = metrics
         self._house = house
+        self._openings = Openings(house.openings_per_second)
         self._draining = False
         self._streams: dict[asyncio.Task[None], _Running] = {}
 
@@ -124,6 +128,7 @@ class VerifyService:
     async def _serve(self, running: _Running, context: Context) -> None:
         visit = running.visit
         visit.tenant = self._door.admit(context)
+        self._openings.take(visit.tenant, context.peer(), monotonic())
         await context.send_initial_metadata(signs_metadata(SIGN_SECONDS))  # at once: somebody is there
         log.debug(TAKEN)
         edge = self._admit()
@@ -175,7 +180,7 @@ class VerifyService:
         self, _: bytes, context: grpc.aio.ServicerContext[bytes, pb.GetServerInfoResponse]
     ) -> pb.GetServerInfoResponse:
         try:
-            self._door.admit(context)
+            self._openings.take(self._door.admit(context), context.peer(), monotonic())
             return encode_info(_info(self._admit()))
         except CovspecError as refusal:
             _answer(context, refusal)

@@ -10,9 +10,10 @@ _OPTIONS: Mapping[str, str] = {
     "edge-server": """
         allow_lossy attends decode_mib device drain_seconds dtype events host idle_seconds image_cache_mib insecure
         log_format log_level max_ahead max_batch max_connections max_image_megapixels max_image_mib max_images
-        max_messages_per_second max_queue max_sessions max_sessions_per_tenant max_stream_seconds max_window
-        metrics_host metrics_port model park_seconds port prefill_chunk proposals quantization reflection reuse_mib
-        reuse_seconds sight_tokens tenants threads tls_cert tls_client_ca tls_key turn warm_up
+        max_messages_per_second max_openings_per_second max_queue max_sessions max_sessions_per_tenant
+        max_stream_seconds max_window metrics_host metrics_port model park_seconds port prefill_chunk proposals
+        quantization reflection reuse_mib reuse_seconds sight_tokens tenants threads tls_cert tls_client_ca tls_key
+        turn warm_up
     """,
     "ask": """
         allow_url alone bonus branches clipboard color device draft drafting dtype edge evidence fallback
