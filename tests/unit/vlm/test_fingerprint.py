@@ -269,7 +269,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "a default of sampling": edited("generation_config.json", lambda c: c.update(do_sample=True, top_k=7)),
     "the merges": edited("tokenizer.json", lambda c: c["model"]["merges"].reverse()),
     "a token called as a setting that does not count": edited(
-        "tokenizer.json", lambda c: c["model"]["vocab"].update(dtype=379)
+        "tokenizer.json", lambda c: c["model"]["vocab"].update(dtype=c["model"]["vocab"].pop("\u0143"))
     ),
     "the chat template": template,
 }

@@ -13,7 +13,7 @@ from shared.vlm.hub_vlm import HubVlm
 from shared.vlm.parts import Parts
 from shared.vlm.port import VisualTokens, Vlm
 from shared.vlm.single import extend, prefill
-from tests.support.tiny_qwen import IMAGE_PAD, ROWS, picture, question, tiny_folder, tiny_qwen
+from tests.support.tiny_qwen import IMAGE_PAD, ROWS, TEMPLATE, picture, question, tiny_folder, tiny_qwen
 
 ANSWER = (40, 41, 42, 43, 44, 45)
 
@@ -86,16 +86,14 @@ def test_a_picture_that_the_processor_refuses_is_refused_with_the_limit() -> Non
 
 
 def test_a_template_without_a_place_for_pictures_is_found() -> None:
-    vlm = with_template("{% for m in messages %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endfor %}")
-    assert vlm.prepare(question("cat"), []).ids
-    with pytest.raises(InvalidValue, match="chat template does not take that many pictures"):
-        vlm.prepare(question("cat", 1), [picture(0)])
+    with pytest.raises(ValueError, match="marks 0 pictures where a message has 1"):
+        with_template("{% for m in messages %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endfor %}")
 
 
 def test_a_template_that_refuses_a_chat_is_heard() -> None:
-    vlm = with_template("{{ raise_exception('users only') }}")
-    with pytest.raises(InvalidValue, match=r"messages is \['user'\].*users only"):
-        vlm.prepare(question("cat"), [])
+    vlm = with_template("{% if messages|length > 1 %}{{ raise_exception('one only') }}{% endif %}" + TEMPLATE)
+    with pytest.raises(InvalidValue, match=r"messages is \['user', 'user'\].*one only"):
+        vlm.prepare([*question("cat"), *question("dog")], [])
 
 
 def with_template(template: str) -> Vlm:
@@ -122,7 +120,7 @@ def test_the_model_is_described_as_its_folder_says() -> None:
 
 
 def test_the_prints_tell_templates_apart() -> None:
-    some, others = with_template("a").info.prints, with_template("b").info.prints
+    some, others = with_template(TEMPLATE).info.prints, with_template("b" + TEMPLATE).info.prints
     assert some.chat_template != others.chat_template
     assert some.special_tokens == others.special_tokens == tiny_qwen().info.prints.special_tokens
     assert some.vocabulary == others.vocabulary
