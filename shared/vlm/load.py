@@ -23,6 +23,7 @@ from shared.vlm.families import FAMILIES
 from shared.vlm.family import Family
 from shared.vlm.generation import model_defaults
 from shared.vlm.hub_vlm import HubVlm
+from shared.vlm.names import LONGEST, check_hub_name, hub_lines
 from shared.vlm.parts import Parts
 from shared.vlm.port import Vlm
 from shared.vlm.quantization import loading
@@ -98,19 +99,18 @@ def _family(name: str) -> type[Family]:
 
 
 def _read_config(name: str) -> Mapping[str, Any]:
-    from transformers import PretrainedConfig  # seconds to import, and a toy needs none of it
-
     folder = Path(name)
-    if folder.is_dir():
+    if name and len(name) < LONGEST and folder.is_dir():
         file = folder / "config.json"
         if not file.is_file():
             raise ModelError(f"{name}: the folder has no config.json")
         with _or_model_error(name, "its config.json cannot be read"):
             config = json.loads(file.read_text(encoding="utf-8"))
-    elif folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
-        raise ModelError(f"{name}: there is no such folder")
     else:
+        check_hub_name(name)
         with _or_model_error(name, "neither a folder here nor a model that the hub or its cache can give"):
+            from transformers import PretrainedConfig  # seconds to import, and a toy needs none of it
+
             config, _ = PretrainedConfig.get_config_dict(name)
     if not isinstance(config, dict):
         raise ModelError(f"{name}: its config.json is not a JSON object")
@@ -222,7 +222,7 @@ def _quiet() -> Iterator[None]:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), hub_lines():
             warnings.simplefilter("ignore")
             yield
     finally:
