@@ -24,7 +24,7 @@ from device_client.endpoint.writing import json_bytes
 HEAD_SECONDS = 15.0  # for the first line and the headers
 SPARE = 256  # connections beyond those whose answers run or wait
 _ANSWERED = 2
-_GRACE = 1.0  # beyond the time for a body, in which who reads it says that it is over
+_GRACE = 1.0  # beyond the time for a body: a client that still sends can read that it is refused before it is cut off
 
 
 def configured(

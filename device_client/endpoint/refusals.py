@@ -25,10 +25,7 @@ _FIELDS = {"images": "messages"}  # where the images of a request are
 
 @dataclass(frozen=True)
 class Refusal:
-    """An HTTP status with its body, and the seconds after which to try again.
-
-    `closes`: whether the connection ends with it, as one must whose request is not read to its end.
-    """
+    """An HTTP status with its body, and the seconds after which to try again."""
 
     status: int
     message: str
@@ -36,7 +33,6 @@ class Refusal:
     param: str | None = None
     code: str | None = None
     retry_after: float | None = None
-    closes: bool = False
 
     @property
     def body(self) -> dict[str, Any]:
@@ -49,8 +45,6 @@ class Refusal:
     def headers(self) -> dict[str, str]:
         """Headers that go with it. The official client waits for as long as retry-after says."""
         headers = {"www-authenticate": "Bearer"} if self.status == 401 else {}
-        if self.closes:
-            headers["connection"] = "close"
         if self.retry_after is not None:
             headers["retry-after"] = str(max(1, math.ceil(self.retry_after)))
         return headers
@@ -100,7 +94,7 @@ def refusal_of(error: CovspecError, param: str | None = None) -> Refusal:
         case NotServed():
             return Refusal(404, message, mistaken, "model", "model_not_found")
         case TooSlow():
-            return Refusal(408, message, mistaken, None, "request_timeout", closes=True)
+            return Refusal(408, message, mistaken, None, "request_timeout")
         case TooLarge():
             return Refusal(413, message, mistaken, None, "request_too_large")
         case Overloaded():

@@ -73,11 +73,19 @@ async def test_a_request_that_never_ends_is_ended(begin: bytes, drop: bytes) -> 
 
 
 async def test_a_body_that_comes_too_slowly_is_told_so() -> None:
-    async with edge() as server, endpoint(f"127.0.0.1:{server.port}", request_seconds=0.3) as served:
-        said = await dripped(served, HEAD + b"content-length: 100\r\n\r\n", b" ")
-    head, _, body = said.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 408 ")
-    assert json.loads(body)["error"]["code"] == "request_timeout"
+    async with HostileEdge([]) as behind, endpoint(f"127.0.0.1:{behind.port}", request_seconds=0.3) as served:
+        reader, writer = await opened(served)
+        writer.write(HEAD + b"content-length: 1000\r\n\r\n")
+        head = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
+        while not head.done():
+            writer.write(b" ")
+            await asyncio.sleep(0.02)
+        assert (await head).startswith(b"HTTP/1.1 408 ")
+        writer.write(b" ")  # goes on, and is not cut off before it can have read why
+        assert json.loads(await reader.read(1000))["error"]["code"] == "request_timeout"
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
 
 
 @pytest.mark.parametrize(
