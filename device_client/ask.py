@@ -25,7 +25,7 @@ from device_client.start import loaded, log_to, look_at_edge
 from device_client.trace.trace import Trace
 from device_client.trace.trace_file import traced
 from shared.demo.pair import HINT, QUESTIONS
-from shared.errors import Overloaded, Unavailable
+from shared.errors import ModelMismatch, Overloaded, Unavailable
 from shared.speculation.prints import short
 from shared.speculation.request import SamplingWish
 from shared.vlm.port import Vlm
@@ -111,8 +111,9 @@ async def show_answer(
                         said.append(event.text)
                         screen.piece(event)
                         screen.follow(answer)
-    except (Unavailable, Overloaded) as refused:
-        if config.fallback != "local" or (said and not provisional):
+    except (Unavailable, Overloaded, ModelMismatch) as refused:
+        unfit = isinstance(refused, ModelMismatch) and not said  # two models that are no pair: nobody is away
+        if config.fallback != "local" or unfit or (said and not provisional):
             screen.broken(begun=bool(said))
             raise
         screen.note(str(refused))
@@ -150,7 +151,8 @@ async def _followed(answer: Answer, screen: Screen) -> AsyncIterator[None]:
 async def _reach(client: Client, question: Question, config: DeviceConfig, trace: Trace | None) -> Answer:
     log.info("draft %s, threads %d, window %d, pace %s", config.draft, client.threads, config.window, config.pace)
     info = await client.info()
-    log.info("edge %s: %s (%s), %s, %s", config.edge, info.model, info.family, short(info.fingerprint), info.limits)
+    mark = short(info.fingerprint)
+    log.info("edge %s: %s (%s), fingerprint %s, %s", config.edge, info.model, info.family, mark, info.limits)
     return await client.ask(question, trace)
 
 

@@ -41,18 +41,14 @@ from shared.wire.metadata import Metadata, route_metadata
 log = logging.getLogger(__name__)
 
 
-def _ignored() -> None:
-    """For whom it makes no difference that an edge has another target."""
-
-
 @dataclass(frozen=True)
 class Route:
     """How to reach the edge: `first`, an open channel of somebody else's, then new ones.
 
     `patience`: seconds to try for. `chance`: uniform in [0, 1), spreads the tries of many devices. `request`: by which
     both ends name the answer in their logs. `metadata`: said at the beginning of each stream. `resume`: whether an
-    answer that was opened is tried for when its stream breaks. `changed`: called when the edge has
-    another target than it said. `access`: in whose words it is said that it ended.
+    answer that was opened is tried for when its stream breaks. `changed`: called when the edge has another target than
+    it said. `access`: in whose words it is said that it ended.
     """
 
     first: grpc.aio.Channel
@@ -62,7 +58,7 @@ class Route:
     request: str = ""
     metadata: Metadata = ()
     resume: bool = True
-    changed: Callable[[], None] = _ignored
+    changed: Callable[[], None] = lambda: None
     access: Access | None = None
 
 

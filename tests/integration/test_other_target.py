@@ -5,24 +5,31 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
+from typing import Literal
 from urllib.request import urlopen
 
 import pytest
 
 from device_client.answer import Piece, Result
+from device_client.ask import show_answer
+from device_client.config import DeviceConfig
 from device_client.link import server_info
+from device_client.show import Screen
 from edge_server.config import EdgeConfig
 from edge_server.server import EdgeServer
-from shared.errors import ModelMismatch
+from shared.errors import CovspecError, ModelMismatch, Unavailable
 from shared.speculation.messages import Commit
 from shared.speculation.prints import short
 from shared.vlm.load import load
 from shared.vlm.port import Vlm
-from shared.wire.handshake import Opened
+from shared.wire.codec import FromDevice, FromEdge
+from shared.wire.handshake import Open, Opened
 from tests.support.hostile_edge import OPENED, HostileEdge
 from tests.support.raw_device import at, opening
 from tests.support.system import (
@@ -160,6 +167,57 @@ async def test_who_opens_or_resumes_with_another_target_is_left(after: str) -> N
         assert ("not complete" in str(refusal.value)) is begun
         assert hostile.streams == 1 + begun
     await nothing_alive()
+
+
+class Watched(Screen):
+    """Tells when it shows what the draft says while the edge is away."""
+
+    def __init__(self) -> None:
+        super().__init__("never", as_json=False)
+        self.alone = False
+
+    def provisional(self, text: str) -> None:
+        self.alone = self.alone or bool(text)
+        super().provisional(text)
+
+
+@pytest.mark.parametrize("fallback", ["wait", "local"])
+async def test_a_draft_that_answers_while_the_edge_is_away_ends_the_answer_if_another_target_comes_back(
+    fallback: Literal["wait", "local"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    screen, tries = Watched(), count(1)
+
+    def comes_back(first: FromDevice) -> Iterator[FromEdge | CovspecError]:
+        if isinstance(first, Open):
+            yield OPENED
+            yield Commit(0, (30,), (0,))
+        elif screen.alone or (fallback == "wait" and next(tries) > 2):
+            yield replace(OPENED, fingerprint=OTHER)
+        yield Unavailable("away")
+
+    async with (
+        HostileEdge(comes_back) as hostile,
+        device(f"127.0.0.1:{hostile.port}", toy_draft(1.0), fallback=fallback) as client,
+    ):
+        config = DeviceConfig(edge=f"127.0.0.1:{hostile.port}", fallback=fallback)
+        confirmed: list[str] = []
+        with nullcontext() if fallback == "local" else pytest.raises(ModelMismatch, match="not complete"):
+            await show_answer(client, asked(max_tokens=20), config, screen, confirmed)
+    out, err = capsys.readouterr()
+    assert out.startswith("".join(confirmed))
+    if fallback == "local":
+        assert len(out) > len("".join(confirmed)) + 1
+        assert "the answer is not complete" in err
+        assert "the rest is the draft's own" in err
+
+
+async def test_a_pair_that_does_not_fit_is_told_and_no_reason_for_the_draft_to_answer_alone() -> None:
+    async with edge(lambda: toy_target(rows=64)) as server:
+        address = f"127.0.0.1:{server.port}"
+        async with device(address, toy_draft(), fallback="local") as client:
+            config = DeviceConfig(edge=address, fallback="local")
+            with pytest.raises(ModelMismatch, match="do not fit"):
+                await show_answer(client, asked(), config, Screen("never", as_json=False), [])
 
 
 async def test_a_device_that_asks_again_gets_the_new_target_s_answer() -> None:
