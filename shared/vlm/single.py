@@ -29,8 +29,13 @@ def extend(vlm: Vlm, decoder: Decoder, ids: Sequence[int], parents: Sequence[int
     return rows
 
 
+def read_once(vlm: Vlm) -> Prompt:
+    """The prompt of a few words about a small picture. Runs no forward. Raises what `prepare` does."""
+    return vlm.prepare((Message("user", (Picture(0), Text("Hello."))),), (Image.new("RGB", (64, 64), "gray"),))
+
+
 def answer_once(vlm: Vlm) -> None:
     """See a small picture, read a few words, say one token: what a model does for the first time is done then."""
-    prompt = vlm.prepare((Message("user", (Picture(0), Text("Hello."))),), (Image.new("RGB", (64, 64), "gray"),))
+    prompt = read_once(vlm)
     decoder, rows = prefill(vlm, prompt, vlm.see(prompt))
     extend(vlm, decoder, [int(rows[-1].argmax())])

@@ -154,3 +154,34 @@ def test_a_type_or_device_that_is_not_there_is_refused() -> None:
     for device in ("cuda:99", "toaster"):
         with pytest.raises(InvalidValue, match=f"device is '{device}'"):
             load(str(tiny_folder()), device=device)
+
+
+@pytest.mark.parametrize(
+    ("file", "path", "value"),
+    [
+        *(("preprocessor_config.json", ("merge_size",), value) for value in (0, -1, None, "x", 1.5)),
+        *(("preprocessor_config.json", ("patch_size",), value) for value in (0, [], {})),
+        *(("preprocessor_config.json", ("image_mean",), value) for value in (None, "x", [])),
+        ("preprocessor_config.json", ("rescale_factor",), "x"),
+        ("preprocessor_config.json", ("resample",), 99),
+        ("preprocessor_config.json", ("size", "longest_edge"), -1),
+        *(
+            ("config.json", ("text_config", "max_position_embeddings"), value)
+            for value in (0, -1, 1, 4, None, "x", 9.5)
+        ),
+    ],
+)
+def test_a_model_that_could_answer_no_question_about_a_picture_is_refused_at_load(
+    folder: Path, file: str, path: tuple[str, ...], value: object
+) -> None:
+    """An edge that is ready refuses no request for what its own files say."""
+
+    def change(content: dict[str, Any]) -> None:
+        for key in path[:-1]:
+            content = content[key]
+        content[path[-1]] = value
+
+    rewrite(folder / file, change)
+    with pytest.raises(ModelError, match="model: ") as caught:
+        load(str(folder))
+    assert "\n" not in str(caught.value)
