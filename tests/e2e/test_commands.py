@@ -14,6 +14,8 @@ import pytest
 
 from deploy.processes import EdgeProcess, edge_process
 from shared.demo.pair import samples
+from shared.speculation.prints import short
+from shared.vlm.toy import ToyVlm
 from tests.support.traces import spans_nest
 
 TARGET = "toy:seed=1"
@@ -196,12 +198,16 @@ def test_the_ready_line_and_a_verbose_device_tell_what_holds() -> None:
     with edge_process("--model", TARGET, *options) as edge:
         done = ask("hello", "--edge", edge.address, "--draft", DRAFT, "--threads", "2", "--verbose")
         quiet = ask("hello", "--edge", edge.address, "--draft", DRAFT)
+    mark = short(ToyVlm(seed=1).fingerprint())
     assert (
-        "ready: toy:seed=1 (toy), threads 3, context 4096, window 16, batch 4, places 5, line 7, eager, thrifty, auto\n"
-        in "".join(edge.log)
-    )
+        f"ready: toy:seed=1 (toy), fingerprint {mark}, threads 3, context 4096, window 16, batch 4, places 5, line 7,"
+        " eager, thrifty, auto\n"
+    ) in "".join(edge.log)
     assert f"device-client: draft {DRAFT}, threads 2, window 16, pace eager\n" in done.stderr
-    assert f"device-client: edge {edge.address}: toy:seed=1 (toy), Limits(max_window=16," in done.stderr
+    assert (
+        f"device-client: edge {edge.address}: toy:seed=1 (toy), fingerprint {mark}, Limits(max_window=16,"
+        in done.stderr
+    )
     assert "threads" not in quiet.stderr
 
 
