@@ -19,8 +19,22 @@ if TYPE_CHECKING:
     from device_client.chat import Chat
     from device_client.config import DeviceConfig
     from device_client.figures import Figures
-    from shared.errors import CovspecError
+    from shared.errors import (
+        CovspecError,
+        EngineFailure,
+        ImageError,
+        InvalidValue,
+        ModelError,
+        ModelMismatch,
+        Overloaded,
+        PromptTooLong,
+        Unauthenticated,
+        Unavailable,
+        Unsupported,
+    )
     from shared.speculation.request import SamplingWish as Sampling
+
+    __version__: str
 
 __all__ = [
     "AsyncClient",
@@ -29,12 +43,22 @@ __all__ = [
     "Client",
     "CovspecError",
     "DeviceConfig",
+    "EngineFailure",
     "Figures",
+    "ImageError",
+    "InvalidValue",
+    "ModelError",
+    "ModelMismatch",
+    "Overloaded",
     "Piece",
+    "PromptTooLong",
     "Result",
     "Sampling",
     "Source",
     "Stream",
+    "Unauthenticated",
+    "Unavailable",
+    "Unsupported",
     "picture",
 ]
 
@@ -45,12 +69,22 @@ _HOMES = {  # imported when asked for: the command line's help needs none of the
     "Client": "device_client.blocking",
     "CovspecError": "shared.errors",
     "DeviceConfig": "device_client.config",
+    "EngineFailure": "shared.errors",
     "Figures": "device_client.figures",
+    "ImageError": "shared.errors",
+    "InvalidValue": "shared.errors",
+    "ModelError": "shared.errors",
+    "ModelMismatch": "shared.errors",
+    "Overloaded": "shared.errors",
     "Piece": "device_client.answer",
+    "PromptTooLong": "shared.errors",
     "Result": "device_client.answer",
     "Sampling": "shared.speculation.request",
     "Source": "device_client.answer",
     "Stream": "device_client.blocking",
+    "Unauthenticated": "shared.errors",
+    "Unavailable": "shared.errors",
+    "Unsupported": "shared.errors",
     "picture": "device_client.api",
 }
 
@@ -59,6 +93,8 @@ if not TYPE_CHECKING:  # to a type checker it would be a home for any name
 
     def __getattr__(name: str) -> object:
         """A public name, from where it lives."""
+        if name == "__version__":
+            return import_module("importlib.metadata").version("covspec")
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module(_HOMES[name]), "SamplingWish" if name == "Sampling" else name)

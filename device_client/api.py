@@ -31,6 +31,7 @@ from shared.vlm.threads import resolve_threads
 from shared.wire.handshake import ServerInfo
 
 PictureLike: TypeAlias = str | PathLike[str] | bytes | Image.Image | SeenPicture
+Pictures: TypeAlias = PictureLike | Sequence[PictureLike]  # one is as good as a list of one
 NO_WISH = SamplingWish()
 
 
@@ -39,8 +40,10 @@ def load_draft(config: DeviceConfig) -> Vlm:
     return load(str(draft_folder()) if config.draft == "demo" else config.draft, config.dtype, config.device)
 
 
-def chat_of(prompt: str | Chat, pictures: Sequence[PictureLike] = ()) -> Chat:
+def chat_of(prompt: str | Chat, pictures: Pictures = ()) -> Chat:
     """`prompt` about `pictures` as a chat; a Chat as it is. Raises ImageError, InvalidValue."""
+    if isinstance(pictures, str | PathLike | bytes | Image.Image | SeenPicture):
+        pictures = [pictures]
     if isinstance(prompt, Chat):
         if pictures:
             raise InvalidValue("pictures", len(pictures), "a Chat has its own: give them to Chat.asked")
@@ -140,7 +143,7 @@ class AsyncClient:
     async def ask(
         self,
         prompt: str | Chat,
-        pictures: Sequence[PictureLike] = (),
+        pictures: Pictures = (),
         *,
         sampling: SamplingWish = NO_WISH,
         log_probabilities: bool = False,
@@ -154,7 +157,7 @@ class AsyncClient:
     def stream(
         self,
         prompt: str | Chat,
-        pictures: Sequence[PictureLike] = (),
+        pictures: Pictures = (),
         *,
         sampling: SamplingWish = NO_WISH,
         log_probabilities: bool = False,

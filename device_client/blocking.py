@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from os import PathLike
 from types import TracebackType
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from device_client.answer import Piece, Result
-from device_client.api import NO_WISH, AsyncClient, AsyncStream, PictureLike
+from device_client.api import NO_WISH, AsyncClient, AsyncStream, Pictures
 from device_client.chat import Chat
 from device_client.config import DeviceConfig
 from shared.speculation.request import SamplingWish
@@ -141,7 +141,7 @@ class Client:
     def ask(
         self,
         prompt: str | Chat,
-        pictures: Sequence[PictureLike] = (),
+        pictures: Pictures = (),
         *,
         sampling: SamplingWish = NO_WISH,
         log_probabilities: bool = False,
@@ -153,7 +153,7 @@ class Client:
     def stream(
         self,
         prompt: str | Chat,
-        pictures: Sequence[PictureLike] = (),
+        pictures: Pictures = (),
         *,
         sampling: SamplingWish = NO_WISH,
         log_probabilities: bool = False,

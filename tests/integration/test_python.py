@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from importlib.metadata import version
 from pathlib import Path
 from typing import cast
 
@@ -11,8 +12,9 @@ import pytest
 from PIL import Image
 
 import device_client
+import shared.errors
 from device_client import AsyncClient, Chat, Client, CovspecError, DeviceConfig, Sampling
-from device_client.api import PictureLike
+from device_client.api import PictureLike, chat_of
 from shared.errors import ImageError, InvalidValue, Unavailable
 from shared.speculation.seeds import derived_seed
 from tests.support.system import a_picture, alone, edge, eventually, nothing_alive, toy_draft, toy_target
@@ -121,3 +123,21 @@ def test_every_public_name_is_there_and_documented() -> None:
         assert cast(object, getattr(device_client, name)).__doc__, name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = device_client.nothing  # type: ignore[attr-defined]
+
+
+async def test_one_picture_is_as_good_as_a_list_of_one(tmp_path: Path) -> None:
+    file = tmp_path / "picture.png"
+    file.write_bytes(a_picture(seed=1))
+    listed = chat_of("what is it?", [file])
+    with Image.open(file) as image:
+        for one in (file, str(file), file.read_bytes(), device_client.picture(file)):
+            assert chat_of("what is it?", one).pictures[0].encoded == listed.pictures[0].encoded
+        assert len(chat_of("what is it?", image).pictures) == 1
+
+
+def test_what_is_refused_can_be_caught_by_public_names() -> None:
+    for name, kind in vars(shared.errors).items():
+        if isinstance(kind, type) and hasattr(device_client, name):
+            assert getattr(device_client, name) is kind
+    assert {"Unavailable", "InvalidValue", "ImageError", "Overloaded", "ModelError"} <= set(device_client.__all__)
+    assert device_client.__version__ == version("covspec")
