@@ -27,6 +27,7 @@ from device_client.draft.gate import Gate
 from device_client.draft.shape import SHAPES
 from device_client.draft.strategy import Strategy
 from device_client.figures import Recorder
+from device_client.limits import check_opening
 from device_client.link import server_info
 from device_client.prune.wish import parse_budget, parse_choice
 from device_client.reduce import Reducer
@@ -149,6 +150,7 @@ class Client:
             trace=trace is not None,
             attend=self._attend(info),
         )
+        check_opening(opening, info.limits)
         request = new_request()
         if trace is not None:
             trace.request = request

@@ -66,7 +66,8 @@ class ChatTokenizer:
             raise InvalidValue("messages", len(pictures), sentence)
         rendered = pieces[0] + "".join(picture + piece for picture, piece in zip(pictures, pieces[1:], strict=True))
         parts = veils.pieces(rendered)
-        check_least(sum(self._least(part) for part, _ in parts), context_length)
+        plain = "".join(part for part, special in parts if not special)
+        check_least(self._least(plain) + sum(special for _, special in parts), context_length)
         ids = self._encode(parts)
         runs = sum(picture.count(self._image) for picture in pictures)
         if ids.count(self._image_id) != runs:
