@@ -32,7 +32,7 @@ EDGE: Sequence[Attack] = (
     strangers.questions,
     strangers.silence,
 )
-ENDPOINT: Sequence[Attack] = (http.drips, http.large_images_by_http)
+ENDPOINT: Sequence[Attack] = (http.drips, http.large_images_by_http, http.slow_requests_by_http)
 ATTACKS: Mapping[str, Attack] = {attack.__name__: attack for attack in (*EDGE, *ENDPOINT)}
 _LEAST = 8  # answers that make a median
 _AFTER_SECONDS = 3.0  # for the target to let go of what it held

@@ -18,12 +18,13 @@ from device_client.endpoint.reading import ChatRequest, read_request
 from device_client.endpoint.refusals import TooLarge, TooSlow
 from shared.errors import InvalidValue, Overloaded
 from shared.excerpts import Shown, shortened
+from shared.media.memory import WORTH_IT, give_back
 
 Value = TypeVar("Value")
 
 MIB = 2**20
 WHOLE_REQUESTS = 4  # as large as one may be, that fit in what all may hold
-THREADS = 2  # that parse requests and decode their pictures
+THREADS = 1  # that parse long requests and unpack data URIs: each would hold up the event loop as much as the first
 _PAGE = 64 * 1024  # bytes of JSON that are parsed in passing, in about a millisecond
 
 
@@ -55,6 +56,8 @@ class Budget:
             yield take
         finally:
             self.held -= mine
+            if mine >= WORTH_IT:
+                asyncio.get_running_loop().run_in_executor(None, give_back)
 
 
 class Intake:
