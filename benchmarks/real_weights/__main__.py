@@ -97,10 +97,11 @@ async def _answers(models: Pair, texts: Sequence[str], tokens: int) -> list[str]
             for against, asked, expected in cases:
                 results = await edge.results(draft, asked, drafting=True)
                 told.append(answers.compared(f"{name} \N{MULTIPLICATION SIGN} {against}", results, expected))
-    return list(_judged(told))
+    return list(judged(told))
 
 
-def _judged(told: Sequence[answers.Asked]) -> Iterator[str]:
+def judged(told: Sequence[answers.Asked]) -> Iterator[str]:
+    """Print the table of answers; a sentence for each law that fails."""
     _say("\n| draft, against | same text | drafted | accepted | corrections | bytes up | bytes down |")
     _say(f"|---|{'---:|' * 6}")
     for each in told:

@@ -93,11 +93,11 @@ def _make(file: Path, into: Pair) -> None:
     tokenizer.chat_template = TEMPLATE
     language = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
     layers = range(language.config.num_hidden_layers)
-    _save(language, tokenizer, layers, into.target)
-    _save(language, tokenizer, [layer for layer in layers if layer not in LEFT_OUT], into.draft)
+    save(language, tokenizer, layers, into.target)
+    save(language, tokenizer, [layer for layer in layers if layer not in LEFT_OUT], into.draft)
 
 
-def _save(language: Any, tokenizer: Any, layers: Sequence[int], into: Path) -> None:
+def save(language: Any, tokenizer: Any, layers: Sequence[int], into: Path) -> None:
     """A SmolVLM whose text model is `layers` of `language`, in stock form."""
     from transformers import SmolVLMConfig, SmolVLMForConditionalGeneration
     from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
