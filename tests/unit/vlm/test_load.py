@@ -156,19 +156,22 @@ def test_a_type_or_device_that_is_not_there_is_refused() -> None:
             load(str(tiny_folder()), device=device)
 
 
+NO_SIZES: list[object] = [0, -1, None, "x", 1.5]
+NO_PATCHES: list[object] = [0, [], {}]
+NO_MEANS: list[object] = [None, "x", []]
+NO_LENGTHS: list[object] = [0, -1, 1, 4, None, "x", 9.5]
+
+
 @pytest.mark.parametrize(
     ("file", "path", "value"),
     [
-        *(("preprocessor_config.json", ("merge_size",), value) for value in (0, -1, None, "x", 1.5)),
-        *(("preprocessor_config.json", ("patch_size",), value) for value in (0, [], {})),
-        *(("preprocessor_config.json", ("image_mean",), value) for value in (None, "x", [])),
+        *(("preprocessor_config.json", ("merge_size",), value) for value in NO_SIZES),
+        *(("preprocessor_config.json", ("patch_size",), value) for value in NO_PATCHES),
+        *(("preprocessor_config.json", ("image_mean",), value) for value in NO_MEANS),
         ("preprocessor_config.json", ("rescale_factor",), "x"),
         ("preprocessor_config.json", ("resample",), 99),
         ("preprocessor_config.json", ("size", "longest_edge"), -1),
-        *(
-            ("config.json", ("text_config", "max_position_embeddings"), value)
-            for value in (0, -1, 1, 4, None, "x", 9.5)
-        ),
+        *(("config.json", ("text_config", "max_position_embeddings"), value) for value in NO_LENGTHS),
     ],
 )
 def test_a_model_that_could_answer_no_question_about_a_picture_is_refused_at_load(
