@@ -36,7 +36,7 @@ DTYPES = MappingProxyType({"float32": torch.float32, "bfloat16": torch.bfloat16,
 
 INT8, AUTO = "int8", "auto"
 TRIED = ("float32", "bfloat16", INT8)
-FEWEST = 0.9  # of the best next tokens of a text; int8 that keeps fewer of them is told of
+FEWEST = 0.8  # of the best next tokens of a text; int8 that keeps fewer of them is told of
 
 # Their state after a token is one sum over all tokens before it: a rejected proposal cannot be taken out again.
 _RECURRENT = ("qwen3_5", "qwen3_next", "qwen4", "glm5_next", "lfm2", "mamba", "jamba", "bamba", "zamba", "falcon_h1")
