@@ -106,8 +106,11 @@ def run(
         for sentence in unknown_variables(os.environ):
             _say(app, f"note: {sentence}")
         file = [] if config is None else [File(ConfigFile(config, hints(app)), places)]
-        app.config = (Environment(prefix, os.environ, places), *file, Presets(presets or {}))
-        return int(app(tokens, exit_on_error=False) or 0)
+        before, app.config = app.config, (Environment(prefix, os.environ, places), *file, Presets(presets or {}))
+        try:
+            return int(app(tokens, exit_on_error=False) or 0)
+        finally:
+            app.config = before
 
     return _guarded(app, places, lambda: int(app.meta(arguments, exit_on_error=False) or 0))
 
