@@ -239,7 +239,7 @@ def status_line(figures: Figures, *, connected: bool) -> str:
     parts = [
         f"{figures.tokens} tokens",
         "" if rate is None else f"{rate:.1f} tok/s",
-        f"{figures.accepted / known:.0%} of the drafts stood" if known else "",
+        f"{figures.accepted / known:.0%} of draft tokens accepted" if known else "",
         link,
     ]
     return " · ".join(part for part in parts if part)

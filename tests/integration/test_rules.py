@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -48,7 +49,8 @@ async def test_a_seed_gives_one_text_whatever_the_window_and_the_rounds(evidence
 @pytest.mark.parametrize("evidence", [evidence.value for evidence in Evidence])
 async def test_what_a_branch_foresaw_in_rounds_is_proposed_and_the_text_stays_the_target_s(evidence: str) -> None:
     question, config = asked(max_tokens=200, ignore_eos=True), {**REJECTION, "evidence": evidence, "window": 3}
-    async with edge() as server, device(at(server), toy_draft(0.8), lockstep=True, **config) as it:
+    slow = partial(toy_target, step_seconds=0.003)  # so that the device has time for branches
+    async with edge(slow) as server, device(at(server), toy_draft(0.8), lockstep=True, **config) as it:
         result = await whole(await it.ask(question))
     assert result.ids == alone(toy_target(), question)
     assert 0 < result.figures.foreseen <= result.figures.corrections

@@ -176,14 +176,16 @@ async def test_a_vanished_device_is_freed_at_once_where_nothing_is_parked() -> N
         assert (await device.refusal(resume(opened, seen=1))).code is grpc.StatusCode.NOT_FOUND
 
 
-async def test_a_device_that_vanishes_while_its_picture_comes_leaves_its_place() -> None:
+async def test_a_device_that_vanishes_while_its_image_comes_takes_no_place() -> None:
     async with edge(max_sessions=1) as server, Shim(server.port) as shim:
         picture = a_picture(seed=4)
         async with RawDevice(shim.address) as device:
-            await device.stream(opening("?", picture), *chunks(picture)[:-1])
-            await eventually(lambda: server.places, 1)
+            stream = await device.stream(opening("?", picture), *chunks(picture)[:-1])
+            await stream.accepted()
+            assert server.places == 0
             shim.cut()
-        await eventually(lambda: server.places, 0)
+            await stream.refusal()
+        assert server.places == 0
         async with at(server) as device:
             stream, _ = await opened_at(device, [])
             await stream.send(Finish(FinishReason.CANCELLED))
