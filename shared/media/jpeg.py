@@ -115,11 +115,19 @@ def _scans(data: bytes, at: int, walk: _Walk, name: str) -> tuple[int, bool]:
         length = 0 if marker in _ALONE else struct.unpack_from(">H", data, at + 2)[0]
         found = _NEXT.search(data, at + 2 + length)
         if found is None:
-            return len(data), False
+            return _without_half_a_marker(data), False
         at = found.start()
     else:
         raise excessive(name, Kind.JPEG, f"more than {_MOST_SEGMENTS} segments after its first scan")
-    return (at, True) if data[at : at + 2] == _EOI else (len(data), False)
+    return (at, True) if data[at : at + 2] == _EOI else (_without_half_a_marker(data), False)
+
+
+def _without_half_a_marker(data: bytes) -> int:
+    """Where `data` ends, but for the first half of a marker whose second is missing."""
+    end = len(data)
+    while data[end - 1 : end] == b"\xff":
+        end -= 1
+    return end
 
 
 def _coefficients(sampling: tuple[tuple[int, int], ...]) -> float:

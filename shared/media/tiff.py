@@ -7,6 +7,7 @@ the file is large.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.media.kinds import Kind
@@ -17,11 +18,12 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _STRIP_ROWS, _TILE_WIDTH, _TILE_
     *(256, 257, 258, 259),
     *(277, 278, 322, 323),
 )
+_STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
 # Beside those: photometry, fill order, strips, planes, options of fax, predictor, colours, tiles, further samples,
 # formats of samples, tables of JPEG, colours of YCbCr.
 _KEPT = frozenset(
-    {254, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, 262, 266, 273, _SAMPLES, _STRIP_ROWS, 279, 284, 292, 293, 317, 320}
-    | {_TILE_WIDTH, _TILE_HEIGHT, 324, 325, 332, 338, 339, 347, 529, 530, 531, 532}
+    {254, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, 262, 266, _STRIPS, _SAMPLES, _STRIP_ROWS, _STRIP_BYTES, 284, 292, 293}
+    | {317, 320, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, 332, 338, 339, 347, 529, 530, 531, 532}
 )
 _SINGLE = frozenset(
     {_WIDTH, _HEIGHT, _COMPRESSION, 262, 266, _SAMPLES, _STRIP_ROWS, 284, 317, _TILE_WIDTH, _TILE_HEIGHT}
@@ -66,6 +68,7 @@ def plain_tiff(data: bytes, name: str) -> PlainFile:
         (start,) = struct.unpack_from(layout.pointer, data, first_pointer)
         entries = _entries(data, start, layout, name)
         numbers = {tag: _number(data, entry, layout) for tag, entry in entries.items()}
+        stored = _stored(data, entries, layout)
     except (struct.error, OverflowError):
         raise broken(name, Kind.TIFF) from None
     if numbers.get(_COMPRESSION, 1) not in _COMPRESSIONS:
@@ -77,6 +80,12 @@ def plain_tiff(data: bytes, name: str) -> PlainFile:
         raise excessive(name, Kind.TIFF, f"tiles of {tile} pixels for an image of {width} x {height}")
     bits = numbers.get(_BITS, 1) * max(1, numbers.get(_SAMPLES, 1))
     buffered = tile * max(4, (bits + 7) // 8)
+    if numbers.get(_COMPRESSION, 1) == 1:  # some writers tell more bytes than there are pixels
+        columns = numbers.get(_TILE_WIDTH, width)
+        largest = (columns * bits + 7) // 8 * (tile // max(1, columns))
+        stored = [(begin, min(size, largest)) for begin, size in stored]
+    if any(begin + size > len(data) for begin, size in stored):  # a decoder would take the new directory for them
+        raise broken(name, Kind.TIFF)
     orientation = turn(numbers.get(ORIENTATION, 1))
     return PlainFile(Kind.TIFF, plain, width, height, orientation, extra=buffered + 2 * len(plain))
 
@@ -106,14 +115,29 @@ def _entries(data: bytes, start: int, layout: _Layout, name: str) -> dict[int, b
 
 def _number(data: bytes, entry: bytes, layout: _Layout) -> int:
     """The first value of an entry, 0 if it is no whole number."""
+    return next(iter(_numbers(data, entry, layout, 1)), 0)
+
+
+def _numbers(data: bytes, entry: bytes, layout: _Layout, most: int = _MOST_VALUES) -> tuple[int, ...]:
+    """The values of an entry, `most` of them; none if they are no whole numbers."""
     _, kind, values, field = struct.unpack(layout.entry, entry)
-    if kind not in _NUMBERS or values < 1:
-        return 0
-    form = f"{layout.order}{_NUMBERS[kind]}"
+    if kind not in _NUMBERS:
+        return ()
+    form = f"{layout.order}{min(values, most)}{_NUMBERS[kind]}"
     if _TYPES[kind] * values > len(field):
         (where,) = struct.unpack(layout.pointer, field)
-        return int(struct.unpack_from(form, data, where)[0])
-    return int(struct.unpack_from(form, field)[0])
+        return struct.unpack_from(form, data, where)
+    return struct.unpack_from(form, field)
+
+
+def _stored(data: bytes, entries: Mapping[int, bytes], layout: _Layout) -> list[tuple[int, int]]:
+    """Where each strip and tile begins, and how many bytes it is said to have."""
+    found: list[tuple[int, int]] = []
+    for offsets, sizes in ((_STRIPS, _STRIP_BYTES), (_TILES, _TILE_BYTES)):
+        if offsets in entries and sizes in entries:
+            begins = _numbers(data, entries[offsets], layout)
+            found += zip(begins, _numbers(data, entries[sizes], layout), strict=False)
+    return found
 
 
 def _rebuilt(data: bytes, entries: list[bytes], layout: _Layout, first_pointer: int) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from shared.errors import ImageError
 from shared.media.images import open_image
@@ -192,6 +192,34 @@ def test_a_truncated_file_is_called_so() -> None:
         open_image(data[: len(data) // 2], LIMIT, "cat.png")
 
 
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_deflate", "packbits"])
+def test_a_tiff_that_ends_within_its_pixels_is_found(compression: str, big: bool) -> None:
+    """Writers put the directory before the pixels or behind them; here it is before."""
+    written = encoded(Image.effect_noise((64, 64), 90), "TIFF", compression=compression, big_tiff=big)
+    tags = TiffImagePlugin.TiffImageFile(io.BytesIO(written)).tag_v2
+    (begin,), (size,) = tags[273], tags[279]
+    at = next(at for kind in (3, 4, 16) if (at := written.find(struct.pack("<HHB", 273, kind, 1))) > 0)
+    moved = bytearray(written + written[begin : begin + size])
+    struct.pack_into(
+        "<H", moved, at + (12 if written[2] == 43 else 8), len(written)
+    )  # BigTIFF, which libtiff does not write here
+    data = bytes(moved)
+    assert (opened(data) == opened(written)).all()
+    for missing in (1, 2, 8, 20, 100):
+        with pytest.raises(ImageError, match="cut short or broken"):
+            open_image(data[:-missing], LIMIT, "cat.tif")
+
+
+def test_a_tiff_that_tells_more_bytes_than_its_pixels_need_opens() -> None:
+    data = encoded(gradient(), "TIFF")
+    entry = struct.pack("<HHI", 279, 4, 1)
+    at = data.index(entry) + len(entry)
+    assert struct.unpack_from("<I", data, at)[0] == 48 * 32 * 3
+    more = data[:at] + struct.pack("<I", 48 * 32 * 3 + 1000) + data[at + 4 :]
+    assert (opened(more) == np.asarray(gradient())).all()
+
+
 def test_the_size_is_judged_before_a_pixel_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     def decode(self: ImageFile.ImageFile) -> None:
         raise AssertionError("decoded")
@@ -226,6 +254,8 @@ def test_a_jpeg_without_its_end_marker_opens_and_one_without_its_last_rows_does_
         data = encoded(image, "JPEG", **options)
         assert data.endswith(b"\xff\xd9")
         assert (opened(data[:-2]) == opened(data)).all()
+        assert (opened(data[:-1]) == opened(data)).all()  # half an end marker
+        assert (opened(data[:-1] + b"\xff\xff") == opened(data)).all()
         assert (opened(data + b"notes of a camera") == opened(data)).all()
     noisy = encoded(Image.effect_noise((72, 60), 90).convert(mode), "JPEG", **options)
     for share in (0.97, 0.8, 0.5):
