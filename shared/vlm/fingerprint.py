@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,7 @@ def _plain(value: Any) -> Any:
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, Tensor | None]]:
-    """What `value` is made of: a label for each part, and its dense tensor if it is one."""
+    """What `value` is made of: a label for each part, and its dense tensor if it has one that lasts."""
     match value:
         case Tensor():
             yield from _tensors(name, value)
@@ -99,14 +99,20 @@ def _tensors(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor | None]]:
     if flatten is not None:  # a tensor that is made of tensors, as those that are quantised
         yield f"{label} {type(tensor).__qualname__}", None
         for inner in sorted(flatten(tensor)[0]):
-            yield from _leaves(f"{name}.{inner}", getattr(tensor, inner))
+            yield from _summed(_leaves(f"{name}.{inner}", getattr(tensor, inner)))
     elif tensor.is_quantized:
-        yield f"{label} {tensor.qscheme()}", tensor.int_repr()
-        yield from _leaves(f"{name}.scales", _scales(tensor))
+        yield from _summed([(f"{label} {tensor.qscheme()}", tensor.int_repr())])
+        yield from _summed(_leaves(f"{name}.scales", _scales(tensor)))
     elif tensor.layout is not torch.strided:
-        yield f"{label} {tensor.layout}", tensor.to_dense()
+        yield from _summed([(f"{label} {tensor.layout}", tensor.to_dense())])
     else:
         yield label, tensor.detach().as_subclass(Tensor)
+
+
+def _summed(leaves: Iterable[tuple[str, Tensor | None]]) -> Iterator[tuple[str, None]]:
+    """The same with sums in the labels: of tensors made on the way, in whose place the next one may lie."""
+    for label, tensor in leaves:
+        yield label if tensor is None else f"{label} {_checksum(tensor).hex()}", None
 
 
 def _scales(tensor: Tensor) -> tuple[Any, ...]:

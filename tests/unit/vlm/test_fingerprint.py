@@ -143,6 +143,40 @@ def test_what_quantised_tensors_are_made_of_changes_it() -> None:
     assert of(quantised(weights, scales)) == of(told[0])
 
 
+class Unpacked(Packed):
+    """One that makes what it is of anew, whenever it is asked."""
+
+    def __tensor_flatten__(self) -> tuple[list[str], None]:
+        return ["unpacked"], None
+
+    @property
+    def unpacked(self) -> Tensor:
+        """The codes, elsewhere in memory."""
+        return self.codes.clone()
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")  # as above
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda weights: weights.to_sparse(),
+        lambda weights: weights.to_sparse_csr(),
+        lambda weights: torch.quantize_per_tensor(weights, 1.0, 0, torch.qint8),
+        lambda weights: quantised(torch.ones(len(weights), 2), weights[0]),
+        lambda weights: Unpacked(weights, torch.ones(1)),
+    ],
+    ids=["sparse", "csr", "quantised", "scales", "unpacked"],
+)
+@pytest.mark.filterwarnings("ignore:Sparse CSR")
+def test_each_of_many_tensors_counts_however_they_are_kept(kind: Callable[[Tensor], Any]) -> None:
+    """Those that are made on the way may lie where the one before lay: it depends on the size."""
+    for side in (8, 32, 128):
+        state = {f"layer.{number:02}": kind(torch.full((side, side), 1.0 + number)) for number in range(12)}
+        other, before = kind(torch.full((side, side), 99.0)), fingerprint({}, state)
+        for name in state:
+            assert fingerprint({}, {**state, name: other}) != before, (side, name)
+
+
 @pytest.mark.parametrize("value", [object(), torch.empty(2, device="meta")], ids=["object", "meta"])
 def test_a_weight_that_cannot_be_read_is_refused_by_name(value: Any) -> None:
     with pytest.raises(ModelError, match="its weight weight is"):
