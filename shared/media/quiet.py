@@ -1,20 +1,22 @@
-"""Decoders say nothing by themselves: what they find in a stranger's bytes is in the refusal, not on stderr."""
+"""Libraries say nothing of a stranger's bytes by themselves: what is wrong is in the refusal, not on stderr."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import logging
+import os
 import warnings
 
 from PIL import _imaging
 
 
 def quiet_decoders() -> None:
-    """For a whole process, at its start: no line of libtiff, no warning and no log line of Pillow's about an image.
+    """For a whole process, at its start: no line of libtiff, Pillow or transformers about an image.
 
     Otherwise a peer would write to this process' stderr, whatever the form of its log.
     """
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it is read when transformers is imported
     warnings.filterwarnings("ignore", module=r"PIL\.")
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     with contextlib.suppress(OSError, AttributeError, TypeError):  # libtiff may be linked in without its names
