@@ -64,7 +64,7 @@ def check_host(field: str, text: str) -> None:
     elif re.fullmatch(r"[^:]+:[0-9]+", text) or re.fullmatch(r"\[.*\]:[0-9]+", text):
         rule = "must be an address without a port: the port has an option of its own (--port)"
     else:
-        rule = _wrong_host(text)
+        rule = _wrong_host(text, "must be an address of this machine,")
     if rule is not None:
         raise InvalidValue(field, _shown(text), rule)
 
@@ -87,9 +87,9 @@ def _wrong_form(written: str, default_port: int) -> str | None:
     return f"write {_shown(rest) or 'host:port'} alone{tls}"
 
 
-def _wrong_host(host: str) -> str | None:
+def _wrong_host(host: str, form: str = "must be host:port, with a host") -> str | None:
     if not host or len(host) > _LONGEST:
-        return f"must be host:port, with a host of 1 to {_LONGEST} characters"
+        return f"{form} of 1 to {_LONGEST} characters"
     if re.fullmatch(r"[A-Za-z0-9._-]+", host):
         return None
     try:
@@ -98,7 +98,7 @@ def _wrong_host(host: str) -> str | None:
         coded = ""
     if coded and re.fullmatch(r"[A-Za-z0-9._-]+", coded):
         return f"must be in ASCII: {coded}"
-    return "must be host:port, with a host of letters, digits and . _ -"
+    return f"{form} of letters, digits and . _ -"
 
 
 def _colons(written: str, default_port: int) -> str:

@@ -55,7 +55,9 @@ def parse(path: Path, text: str) -> dict[str, object]:
     except ValueError as broken:  # a TOMLDecodeError, or a number of more digits than Python reads
         found = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(broken))
         where = f", {found[1]}" if found else ""
-        raise ConfigurationError(f"{path}{where}: this is not TOML (a line is: name = value)") from None
+        twice = str(broken).startswith(("Cannot overwrite", "Cannot declare", "Cannot mutate", "Duplicate"))
+        rule = "a name or a table stands here twice" if twice else "this is not TOML (a line is: name = value)"
+        raise ConfigurationError(f"{path}{where}: {rule}") from None
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class ConfigFile:
         for name, value in values.items():
             if name in _TABLES and isinstance(value, dict):
                 self._tables[name] = dict(self._checked(name, value))
-        self._tables[""] = dict(self._checked("", {k: v for k, v in values.items() if k not in self._tables}))
+        self._tables[""] = dict(self._checked("", {k: v for k, v in values.items() if k not in self._tables or not k}))
 
     def settings(self, verb: str) -> dict[str, Setting]:
         """What holds for `verb`, by the names of its options."""
@@ -113,8 +115,8 @@ class ConfigFile:
         name = key.replace("-", "_")
         if not table and isinstance(value, dict):
             return f"there is no table {_short(key)} ({', '.join(_TABLES)}){_near(key, _TABLES)}"
-        if not table and name in _TABLES:
-            return f"{_short(key)} is a table: write [{name}]"
+        if not table and key in _TABLES:
+            return f"{_short(key)} is a table: write [{key}]"
         if name.removeprefix("no_") in _names(table or self._end):
             return f"there is no {_short(key)}: write {name.removeprefix('no_')} = false"
         other = DEVICE if self._end == EDGE else EDGE

@@ -26,6 +26,7 @@ PRUNERS = (
     "erc",
     "verifier",
 )
+_DIGITS = 20  # of a number: Python reads no endless ones
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def parse_choice(text: str) -> Choice:
         return Choice(name)
     if name == "covspec" and set(detail.split("+")) <= set(PARTS):
         return Choice(name, parts=frozenset(detail.split("+")))
-    if name == "random" and detail.isdecimal() and int(detail) < 2**63:
+    if name == "random" and detail.isdecimal() and len(detail) <= _DIGITS and int(detail) < 2**63:
         return Choice(name, seed=int(detail))
     rule = f"after the colon comes for covspec some of {', '.join(PARTS)} with '+' between, for random a seed"
     raise InvalidValue("prune", text, rule)
@@ -71,7 +72,7 @@ def parse_budget(text: str) -> Budget:
     """`auto`, a count such as `64`, a ratio such as `0.083` or `8.3%`. Raises InvalidValue."""
     if text == "auto":
         return Auto()
-    if text.isdecimal():
+    if text.isdecimal() and len(text) <= _DIGITS:
         return Count(int(text))
     try:
         part = float(text[:-1]) / 100 if text.endswith("%") else float(text)

@@ -86,9 +86,9 @@ def test_what_is_none_is_answered_with_how_to_write_it(typed: str, sentence: str
         ("[::1]", "without brackets: ::1"),
         ("[::1]:8000", "without a port"),
         ("", "1 to 253 characters"),
-        (" ", "a host of letters"),
-        ("two words", "a host of letters"),
-        ("a/b", "a host of letters"),
+        (" ", "an address of this machine, of letters"),
+        ("two words", "an address of this machine, of letters"),
+        ("a/b", "an address of this machine, of letters"),
     ],
 )
 def test_what_is_no_host_to_listen_at(typed: str, sentence: str) -> None:

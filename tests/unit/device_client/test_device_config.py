@@ -20,6 +20,8 @@ from shared.speculation.request import SamplingWish
         ("edge", "host:http", "host:port"),
         ("prune", "best", "one of covspec, none"),
         ("keep", "2.0", "at most 1"),
+        ("keep", "9" * 5000, "at most 1"),
+        ("prune", "random:" + "9" * 5000, "for random a seed"),
         ("window", 0, "between 1 and 64"),
         ("window", 65, "between 1 and 64"),
         ("tree", 16, "from 17, more than the window, to 64"),
