@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
@@ -20,17 +20,18 @@ from device_client.answer import Answer, Piece, Result
 from device_client.chat import Chat, SeenPicture
 from device_client.client import Client as Asker
 from device_client.config import DeviceConfig
-from device_client.pictures import as_png, read_picture, seen
+from device_client.pictures import Readable, as_png, picture_in, read_picture, seen
 from device_client.trace.trace_file import Traces
 from shared.demo.pair import draft_folder
-from shared.errors import InvalidValue
+from shared.errors import ImageError, InvalidValue
+from shared.excerpts import Shown
 from shared.speculation.request import SamplingWish
 from shared.vlm.load import load
 from shared.vlm.port import Vlm
 from shared.vlm.threads import resolve_threads
 from shared.wire.handshake import ServerInfo
 
-PictureLike: TypeAlias = str | PathLike[str] | bytes | Image.Image | SeenPicture
+PictureLike: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview | Readable | Image.Image | SeenPicture
 Pictures: TypeAlias = PictureLike | Sequence[PictureLike]  # one is as good as a list of one
 NO_WISH = SamplingWish()
 
@@ -42,7 +43,7 @@ def load_draft(config: DeviceConfig) -> Vlm:
 
 def chat_of(prompt: str | Chat, pictures: Pictures = ()) -> Chat:
     """`prompt` about `pictures` as a chat; a Chat as it is. Raises ImageError, InvalidValue."""
-    if isinstance(pictures, str | PathLike | bytes | Image.Image | SeenPicture):
+    if isinstance(pictures, str | PathLike | bytes | bytearray | memoryview | Readable | Image.Image | SeenPicture):
         pictures = [pictures]
     if isinstance(prompt, Chat):
         if pictures:
@@ -52,16 +53,33 @@ def chat_of(prompt: str | Chat, pictures: Pictures = ()) -> Chat:
 
 
 def picture(source: PictureLike) -> SeenPicture:
-    """A picture for `Chat.asked`: a path, encoded bytes, or a Pillow image. Raises ImageError."""
+    """A picture for `Chat.asked`: a path, encoded bytes, a file open in mode "rb", or a Pillow image.
+
+    Raises ImageError; TypeError for what is none of these.
+    """
     match source:
         case SeenPicture():
             return source
-        case bytes():
-            return seen(source, "picture")
+        case bytes() | bytearray() | memoryview():
+            return seen(bytes(source), "picture")
         case Image.Image():
             return as_png(source)
-        case _:
-            return read_picture(str(Path(source)))
+        case str() | PathLike():
+            return read_picture(fspath(source))
+        case Readable():
+            return _opened(source)
+    raise TypeError(f"a picture is a path, bytes, a file or a Pillow image, not {type(source).__name__}")
+
+
+def _opened(file: Readable) -> SeenPicture:
+    try:
+        return picture_in(file, "picture")
+    except ImageError:
+        raise
+    except (OSError, ValueError):  # closed, or open for writing
+        raise ImageError(
+            "picture", Shown("an open file"), "cannot be read: is it closed, or open for writing?"
+        ) from None
 
 
 class AsyncStream:

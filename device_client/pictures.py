@@ -9,19 +9,21 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
 from device_client.chat import SeenPicture
 from device_client.config import STDIN
 from device_client.data_uri import decoded, is_data_uri
-from shared.errors import ImageError, Unsupported
+from shared.errors import ImageError, InvalidValue, Unsupported
 from shared.excerpts import Shown
 from shared.media.images import MOST_PIXELS, open_image
 from shared.media.orientation import ORIENTATION, turn
 from shared.media.pixels import as_rgb
 
 MAX_BYTES = 64 * 2**20  # of a picture that comes from elsewhere
+MOST_FILE_BYTES = 2**30  # of a file, which may be endless; no edge takes a larger one
 
 
 def seen(data: bytes, name: str) -> SeenPicture:
@@ -29,16 +31,39 @@ def seen(data: bytes, name: str) -> SeenPicture:
     return SeenPicture(data, open_image(data, MOST_PIXELS, name))
 
 
-def read_picture(source: str, *, allow_url: bool = False) -> SeenPicture:
+def read_picture(source: str, *, allow_url: bool = False, most: int = MOST_FILE_BYTES) -> SeenPicture:
     """The picture that `source` names: a file, `stdin:`, a data URI, or a URL. Raises ImageError, Unsupported."""
     if source == STDIN:
-        return seen(sys.stdin.buffer.read(), "stdin")
+        return picture_in(sys.stdin.buffer, "stdin", most)
     if is_data_uri(source) or is_url(source):
         return picture_of_uri(source, allow_url=allow_url)
     try:
-        return seen(Path(source).read_bytes(), source)
+        with Path(source).open("rb") as file:
+            return picture_in(file, source, most)
     except OSError as failed:
         raise ImageError("picture", source, f"cannot be read: {failed.strerror}") from None
+    except InvalidValue:
+        raise
+    except ValueError:  # a zero byte
+        raise ImageError("picture", source, "cannot be read: no file can have this name") from None
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A file opened for reading bytes, or what reads like one."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes."""
+
+
+def picture_in(file: Readable, name: str, most: int = MOST_FILE_BYTES) -> SeenPicture:
+    """The picture in an open file. Raises ImageError, OSError."""
+    data = file.read(most + 1)
+    if isinstance(data, str):
+        raise ImageError("picture", Shown("a file opened as text"), "must be opened in mode 'rb'")
+    if len(data) > most:
+        raise ImageError("picture", name, f"must have at most {most} bytes")
+    return seen(data, name)
 
 
 def picture_of_uri(uri: str, *, allow_url: bool = False) -> SeenPicture:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
 
 import pytest
 from PIL import Image, ImageOps
 
 from benchmarks.fuzz.image_files import sample, saved, seeds
-from device_client.api import picture
-from device_client.pictures import as_png, seen
-from shared.errors import ImageError
+from device_client.api import PictureLike, chat_of, picture
+from device_client.pictures import as_png, read_picture, seen
+from shared.errors import ImageError, Unsupported
 
 
 @pytest.mark.parametrize("name", [name for name in seeds() if "lzma" not in name])
@@ -87,3 +90,61 @@ def test_a_program_s_own_image_is_neither_changed_nor_shared() -> None:
     own.paste("white", (0, 0, 24, 20))
     assert given.image.tobytes() == sample("RGB").tobytes()
     assert own.info == {"note": "mine"}
+
+
+def test_whatever_holds_the_bytes_of_a_file_is_the_same_picture(tmp_path: Path) -> None:
+    data = seeds()["PNG RGB"]
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    with path.open("rb") as file, tempfile.NamedTemporaryFile() as temporary:
+        temporary.write(data)
+        temporary.seek(0)
+        for one in (path, str(path), bytearray(data), memoryview(data), io.BytesIO(data), file, temporary):
+            (given,) = chat_of("what is it?", one).pictures
+            assert given.encoded == data, one
+
+
+def opened(tmp_path: Path, mode: str) -> IO[Any]:
+    return (tmp_path / "a.png").open(mode)
+
+
+def shut(file: IO[Any]) -> IO[Any]:
+    file.close()
+    return file
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        (lambda path: opened(path, "w"), "cannot be read"),
+        (lambda path: opened(path, "wb"), "cannot be read"),
+        (lambda path: shut(opened(path, "wb")), "cannot be read"),
+        (lambda path: io.StringIO("text"), "'rb'"),
+        (lambda path: "a\0b", "cannot be read: no file can have this name"),
+        (lambda path: path / "nowhere", "cannot be read: No such file"),
+        (lambda path: path, "cannot be read: Is a directory"),
+        (lambda path: "x" * 5000, "cannot be read: File name too long"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_what_cannot_be_read_is_an_image_error(
+    made: Callable[[Path], PictureLike], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ImageError, match=f"^picture is .*{sentence}"):
+        chat_of("what is it?", made(tmp_path))
+
+
+def test_a_url_is_no_file_name() -> None:
+    with pytest.raises(Unsupported, match=r"http://127\.0\.0\.1:9/a\.png is a URL"):
+        picture("http://127.0.0.1:9/a.png")
+
+
+@pytest.mark.parametrize("other", [None, 3, [b"x"], {"a": 1}, (20, 30)])
+def test_what_is_no_picture_at_all_is_told_by_its_type(other: Any) -> None:
+    with pytest.raises(TypeError, match=f"not {type(other).__name__}"):
+        picture(other)
+
+
+def test_an_endless_file_is_not_read_to_its_end() -> None:
+    with pytest.raises(ImageError, match="must have at most 1000 bytes"):
+        read_picture("/dev/zero", most=1000)
