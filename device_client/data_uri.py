@@ -17,7 +17,9 @@ from shared.excerpts import Shown, excerpt
 
 _SCHEME = "data:"
 _EDGES = "".join(map(chr, range(0x21)))  # control characters and the space: no URL begins or ends with them
-_BREAKS = "\t\n\r"  # in no URL
+_BREAKS = "\t\n\r"  # in no URL, its scheme included
+_NO_BREAKS = str.maketrans("", "", _BREAKS)
+_MOST_BEGIN = 64  # characters in which a scheme ends, breaks and all
 _WHITESPACE = b"\t\n\f\r "
 _BASE64 = re.compile(r";\x20*base64\Z", re.IGNORECASE)
 _ALPHABET = (string.ascii_letters + string.digits + "+/").encode()
@@ -29,7 +31,8 @@ for _digit in "0123456789abcdefABCDEF":
 
 def is_data_uri(source: str) -> bool:
     """Whether `source` is one."""
-    return source.lstrip(_EDGES)[: len(_SCHEME)].lower() == _SCHEME
+    begin = source.lstrip(_EDGES)[:_MOST_BEGIN].translate(_NO_BREAKS)
+    return begin[: len(_SCHEME)].lower() == _SCHEME
 
 
 def decoded(uri: str, name: str) -> bytes:

@@ -83,7 +83,8 @@ class Intake:
 
     async def _body(self, request: Request, take: Callable[[int], None]) -> bytearray:
         declared = request.headers.get("content-length", "0")
-        if declared.isdecimal() and len(declared) < 20 and int(declared) > self._most:
+        declared = declared.lstrip("0") if declared.isdecimal() else ""
+        if len(declared) > 19 or int(declared or 0) > self._most:
             raise self._too_large()
         data = bytearray()
         try:

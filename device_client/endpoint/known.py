@@ -1,7 +1,8 @@
 """Which fields of a chat completion are honoured, harmless, or asked for in vain, at every depth.
 
 Guarantees: none is dropped in silence. One that is harmless says nothing about the answer; one that would is taken with
-the values that ask for nothing and refused by name with all others; null is as good as absent everywhere.
+the values that ask for nothing and refused by name with all others; null is as good as absent everywhere, and so is
+what is empty in a field that is not known.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ _REQUEST = {
 _REQUEST_HARMLESS = {
     *("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
     *("request_id", "priority", "keep_alive", "cache_prompt", "parallel_tool_calls", "reasoning_effort"),
+    *("cache_salt", "include_reasoning", "separate_reasoning", "stream_reasoning", "reasoning_format", "id_slot"),
+    # Of samplers that their own switches below leave off.
+    *("mirostat_tau", "mirostat_eta", "dynatemp_exponent", "xtc_threshold", "repeat_last_n"),
+    *("dry_base", "dry_allowed_length", "dry_penalty_last_n", "dry_sequence_breakers"),
 }
 _REQUEST_NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "response_format": ({"type": "text"},),
@@ -55,7 +60,9 @@ _REQUEST_NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "prompt_logprobs": (),
     "return_token_ids": (False,),
     "return_tokens_as_token_ids": (False,),
-    "logits_processors": ([],),
+    "thinking_token_budget": (),
+    "no_stop_trim": (False,),
+    "return_hidden_states": (False,),
     "structured_outputs": (),
     "guided_json": (),
     "guided_regex": (),
@@ -70,10 +77,20 @@ _REQUEST_NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "dry_multiplier": (0,),
     "xtc_probability": (0,),
     "n_probs": (0,),
+    "tfs_z": (1,),
+    "top_a": (0,),
+    "top_n_sigma": (-1,),
+    "min_keep": (0,),
+    "n_keep": (0,),
+    "post_sampling_probs": (False,),
+    "timings_per_token": (False,),
+    "return_progress": (False,),
+    "return_tokens": (False,),
     "grammar": ("",),
     "json_schema": (),
-    "options": ({},),
     "think": (False,),
+    "enable_thinking": (False,),
+    "thinking": ({"type": "disabled"},),
 }
 _STREAM_NEUTRAL: Mapping[str, tuple[Any, ...]] = {"include_obfuscation": (False,), "continuous_usage_stats": (False,)}
 _MESSAGE_HARMLESS = {"name", "id", "cache_control"}
@@ -87,6 +104,7 @@ _MESSAGE_NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "reasoning": ("",),
     "reasoning_content": ("",),
     "prefix": (False,),
+    "partial": (False,),
 }
 _TOOLS = {"tools": "tool_choice", "functions": "function_call"}
 
@@ -128,10 +146,16 @@ def _check(
         if value is None or name in honoured or name in harmless:
             continue
         path = beneath(where, name)
+        if name not in neutral and _is_empty(value):
+            continue
         if name not in neutral:
             raise InvalidValue(path, kind(value), "is no field that this endpoint knows")
         if not any(_is(value, nothing) for nothing in neutral[name]):
             raise UnsupportedField(path, f"{path} is {kind(value)}: that is not supported by this endpoint")
+
+
+def _is_empty(value: Any) -> bool:
+    return isinstance(value, str | list | dict) and not value
 
 
 def _is(value: Any, nothing: Any) -> bool:

@@ -116,6 +116,17 @@ async def test_connections_that_say_nothing_make_room_for_one_that_does() -> Non
             writer.close()
 
 
+@pytest.mark.parametrize("length", ["99999999", "9" * 19, "9" * 30, "9" * 5000])
+async def test_a_length_that_is_too_large_is_refused_before_a_byte_comes(length: str) -> None:
+    async with edge() as server, endpoint(f"127.0.0.1:{server.port}", max_body_mib=0.01) as served:
+        reader, writer = await opened(served)
+        writer.write(HEAD + f"content-length: {length}\r\n\r\n".encode())
+        async with asyncio.timeout(10):
+            line = await reader.readline()
+        assert line.split()[1] in (b"413", b"400")
+        writer.close()
+
+
 async def test_no_more_wait_than_may_however_many_come_at_once() -> None:
     steps = Steps()
     async with (

@@ -70,6 +70,10 @@ AUDIO: list[Any] = [
         ({"messages": [{"role": "assistant", "content": "x", "prefix": True}]}, "messages[0].prefix"),
         ({"messages": [{"role": "assistant", "refusal": "no"}]}, "messages[0].refusal"),
         ({"continue_final_message": True}, "continue_final_message"),
+        ({"top_a": 0.2}, "top_a"),
+        ({"mirostat": 1, "mirostat_eta": 0.1}, "mirostat"),
+        ({"enable_thinking": True}, "enable_thinking"),
+        ({"messages": [{"role": "assistant", "content": "x", "partial": True}]}, "messages[0].partial"),
         ({"chat_template_kwargs": {"a": 1}}, "chat_template_kwargs"),
         ({"min_tokens": 3}, "min_tokens"),
         ({"tools": [TOOL], "tool_choice": "auto"}, "tools"),
@@ -106,6 +110,8 @@ async def test_what_is_not_supported_is_refused_by_name(served: Served, fields: 
         ({"stream": "yes"}, "stream"),
         ({"stream_options": 3}, "stream_options"),
         ({"tempreature": 1}, "tempreature"),
+        ({"plugins": [{"id": "web"}]}, "plugins"),
+        ({"feature": False}, "feature"),
         ({"messages": []}, "messages"),
         ({"messages": "hello"}, "messages"),
         ({"messages": None}, "messages"),
@@ -154,9 +160,13 @@ async def test_what_asks_for_nothing_is_taken(served: Served) -> None:
         "guided_json": None,
         "no_such_field": None,
     }
+    nothing |= {"plugins": [], "bad_words": [], "extra_body": {}, "features": {}, "format": "", "top_a": 0, "tfs_z": 1}
+    nothing |= {"mirostat": 0, "mirostat_eta": 0.1, "dry_multiplier": 0.0, "dry_base": 1.75, "include_reasoning": True}
+    nothing |= {"timings_per_token": False, "enable_thinking": False, "thinking": {"type": "disabled"}}
     messages: list[Any] = [
         {"role": "user", "content": ["hello?", {"type": "text", "text": "you"}], "name": "me", "audio": None},
-        {"role": "assistant", "content": None, "tool_calls": [], "refusal": None, "annotations": []},
+        {"role": "assistant", "content": None, "tool_calls": [], "refusal": None, "annotations": [], "partial": False},
+        {"role": "assistant", "content": "", "reasoning_details": [], "images": [], "provider_specific_fields": {}},
         {"role": "assistant"},
         {"role": "user", "content": [{"type": "image_url", "image_url": PICTURE}, "and this?"]},
         {"role": "user", "content": [{"type": "image_url", "image_url": {"url": PICTURE, "detail": "low"}}]},

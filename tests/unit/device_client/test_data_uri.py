@@ -18,7 +18,8 @@ LINES = "\r\n".join(PLAIN[at : at + 76] for at in range(0, len(PLAIN), 76))
 
 
 @pytest.mark.parametrize(
-    "head", ["data:image/png;base64", "DATA:;BASE64", "Data:image/png; Base64", " data:a;b=c;base64 "]
+    "head",
+    ["data:image/png;base64", "DATA:;BASE64", "Data:image/png; Base64", " data:a;b=c;base64 ", "\ndat\r\na\t:;base64"],
 )
 @pytest.mark.parametrize(
     "body",
