@@ -7,7 +7,7 @@ the file is large.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from shared.media.kinds import Kind
@@ -68,7 +68,6 @@ def plain_tiff(data: bytes, name: str) -> PlainFile:
         (start,) = struct.unpack_from(layout.pointer, data, first_pointer)
         entries = _entries(data, start, layout, name)
         numbers = {tag: _number(data, entry, layout) for tag, entry in entries.items()}
-        stored = _stored(data, entries, layout)
     except (struct.error, OverflowError):
         raise broken(name, Kind.TIFF) from None
     if numbers.get(_COMPRESSION, 1) not in _COMPRESSIONS:
@@ -80,12 +79,11 @@ def plain_tiff(data: bytes, name: str) -> PlainFile:
         raise excessive(name, Kind.TIFF, f"tiles of {tile} pixels for an image of {width} x {height}")
     bits = numbers.get(_BITS, 1) * max(1, numbers.get(_SAMPLES, 1))
     buffered = tile * max(4, (bits + 7) // 8)
+    columns, largest = numbers.get(_TILE_WIDTH, width), len(data)
     if numbers.get(_COMPRESSION, 1) == 1:  # some writers tell more bytes than there are pixels
-        columns = numbers.get(_TILE_WIDTH, width)
         largest = (columns * bits + 7) // 8 * (tile // max(1, columns))
-        stored = [(begin, min(size, largest)) for begin, size in stored]
-    if any(begin + size > len(data) for begin, size in stored):  # a decoder would take the new directory for them
-        raise broken(name, Kind.TIFF)
+    if any(begin + min(size, largest) > len(data) for begin, size in _stored(data, entries, layout)):
+        raise broken(name, Kind.TIFF)  # a decoder would take the new directory for pixels
     orientation = turn(numbers.get(ORIENTATION, 1))
     return PlainFile(Kind.TIFF, plain, width, height, orientation, extra=buffered + 2 * len(plain))
 
@@ -115,29 +113,25 @@ def _entries(data: bytes, start: int, layout: _Layout, name: str) -> dict[int, b
 
 def _number(data: bytes, entry: bytes, layout: _Layout) -> int:
     """The first value of an entry, 0 if it is no whole number."""
-    return next(iter(_numbers(data, entry, layout, 1)), 0)
+    return next(_numbers(data, entry, layout), 0)
 
 
-def _numbers(data: bytes, entry: bytes, layout: _Layout, most: int = _MOST_VALUES) -> tuple[int, ...]:
-    """The values of an entry, `most` of them; none if they are no whole numbers."""
+def _numbers(data: bytes, entry: bytes, layout: _Layout) -> Iterator[int]:
+    """The values of an entry, one by one; none if they are no whole numbers."""
     _, kind, values, field = struct.unpack(layout.entry, entry)
-    if kind not in _NUMBERS:
-        return ()
-    form = f"{layout.order}{min(values, most)}{_NUMBERS[kind]}"
-    if _TYPES[kind] * values > len(field):
-        (where,) = struct.unpack(layout.pointer, field)
-        return struct.unpack_from(form, data, where)
-    return struct.unpack_from(form, field)
+    if kind in _NUMBERS:
+        size = _TYPES[kind] * values
+        begin = 0 if size <= len(field) else struct.unpack(layout.pointer, field)[0]
+        written = memoryview(field if size <= len(field) else data)[begin : begin + size]
+        yield from (value for (value,) in struct.iter_unpack(f"{layout.order}{_NUMBERS[kind]}", written))
 
 
-def _stored(data: bytes, entries: Mapping[int, bytes], layout: _Layout) -> list[tuple[int, int]]:
+def _stored(data: bytes, entries: Mapping[int, bytes], layout: _Layout) -> Iterator[tuple[int, int]]:
     """Where each strip and tile begins, and how many bytes it is said to have."""
-    found: list[tuple[int, int]] = []
     for offsets, sizes in ((_STRIPS, _STRIP_BYTES), (_TILES, _TILE_BYTES)):
         if offsets in entries and sizes in entries:
             begins = _numbers(data, entries[offsets], layout)
-            found += zip(begins, _numbers(data, entries[sizes], layout), strict=False)
-    return found
+            yield from zip(begins, _numbers(data, entries[sizes], layout), strict=False)
 
 
 def _rebuilt(data: bytes, entries: list[bytes], layout: _Layout, first_pointer: int) -> bytes:
