@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import grpc
 
@@ -50,10 +51,10 @@ class Access:
         """What the configuration says. Raises InvalidValue for files that cannot be used."""
         credentials = None
         if config.speaks_tls:
-            roots = pem.authorities("tls_ca", config.tls_ca) if config.tls_ca is not None else None
+            roots = pem.authorities("tls_ca", Path(config.tls_ca)) if config.tls_ca is not None else None
             chain = key = None
             if config.tls_cert is not None and config.tls_key is not None:
-                chain, key = pem.pair(config.tls_cert, config.tls_key, pem.today())
+                chain, key = pem.pair(Path(config.tls_cert), Path(config.tls_key), pem.today())
             credentials = grpc.ssl_channel_credentials(roots, key, chain)
         token = _token(config)
         metadata = bearer_metadata(token) if token else ()
@@ -96,7 +97,7 @@ class Access:
 def _token(config: DeviceConfig) -> str:
     if config.token_file is None:
         return config.token
-    token = pem.read("token_file", config.token_file).decode("utf-8-sig", errors="replace").strip()
+    token = pem.read("token_file", Path(config.token_file)).decode("utf-8-sig", errors="replace").strip()
     if not token or not token.isascii() or any(character.isspace() for character in token):
         raise InvalidValue("token_file", str(config.token_file), "must hold one token, in ASCII, and nothing else")
     return token

@@ -14,6 +14,7 @@ from device_client.prune.wish import check_together, parse_budget, parse_choice
 from shared.address import Address
 from shared.errors import InvalidValue
 from shared.loopback import is_loopback
+from shared.option_values import check_types
 from shared.speculation.request import ModelDefaults, SamplingWish, resolve
 
 STDIN = "stdin:"  # what the command line calls the picture that comes by stdin
@@ -114,6 +115,7 @@ class DeviceConfig:
     """text: warnings as sentences. json: one object a line, for each answer at least one, with its name at the edge."""
 
     def __post_init__(self) -> None:
+        check_types(self)
         host = self.address.host
         check_together(parse_choice(self.prune), parse_budget(self.keep))
         if not 1 <= self.window <= 64:

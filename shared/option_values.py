@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import os
+from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Literal, Union, get_args, get_origin
+from typing import Literal, Union, get_args, get_origin, get_type_hints
 
-from shared.errors import CovspecError
+from shared.errors import CovspecError, InvalidValue
+from shared.excerpts import Shown
 
 _YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _RULES: dict[object, str] = {
@@ -21,6 +24,37 @@ _RULES: dict[object, str] = {
 
 class ConfigurationError(CovspecError):
     """A file or a variable says what no option takes. Its text names the file and the line; it crosses no wire."""
+
+
+def check_types(options: object) -> None:
+    """Refuse what a program has set to a value that its option cannot have. Raises InvalidValue.
+
+    A file's name may be a string or any path.
+    """
+    for name, hint in get_type_hints(type(options)).items():
+        value = getattr(options, name)
+        if value is None and plain(hint) is not hint:
+            continue
+        if (rule := problem(_basic(value), hint)) is not None:
+            is_choice = get_origin(plain(hint)) is Literal and isinstance(value, str)
+            told = value if is_choice else Shown(f"of the type {type(value).__name__}")
+            raise InvalidValue(name, told, rule.removesuffix(", in quotes"))
+
+
+def _basic(value: object) -> object:
+    """A value as a file would have it: of Python's own types, a path as text."""
+    match value:
+        case bool():
+            return value
+        case os.PathLike():
+            return os.fspath(value)
+        case str():
+            return str(value)
+        case Integral():
+            return int(value)
+        case Real():
+            return float(value)
+    return value
 
 
 def problem(value: object, hint: object) -> str | None:

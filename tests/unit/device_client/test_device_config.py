@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, get_type_hints
 
+import numpy as np
 import pytest
 
+from device_client.access import Access
 from device_client.config import DeviceConfig, SamplingOptions
 from shared.errors import InvalidValue
 from shared.speculation.request import SamplingWish
@@ -58,3 +61,26 @@ def test_every_option_of_sampling_becomes_a_wish() -> None:
         temperature=0.5, top_k=3, top_p=0.9, min_p=0.1, seed=7, max_tokens=9, stop=("x",)
     )
     assert SamplingOptions().wish() == SamplingWish()
+
+
+WRONG: tuple[Any, ...] = (None, 3, 1.5, True, "words", b"bytes", ["list"], object())
+
+
+@pytest.mark.parametrize("field", get_type_hints(DeviceConfig))
+def test_a_value_of_a_wrong_type_is_refused_by_name_when_a_program_gives_it(field: str) -> None:
+    refused = 0
+    for value in WRONG:
+        try:
+            DeviceConfig(**{field: value})
+        except InvalidValue:
+            refused += 1
+    assert refused >= 5
+
+
+def test_a_program_may_give_a_file_s_name_as_text_and_numbers_of_numpy(tmp_path: Path) -> None:
+    file = tmp_path / "token.txt"
+    file.write_text("abc")
+    config = DeviceConfig(token_file=str(file), window=np.int64(8), reconnect_seconds=np.float32(1))  # type: ignore[arg-type]
+    assert dict(Access.of(config).metadata)["authorization"] == "Bearer abc"
+    with pytest.raises(InvalidValue, match=r"^tls_ca is "):
+        Access.of(DeviceConfig(tls_ca="/no/such/ca.pem"))  # type: ignore[arg-type]
