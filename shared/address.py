@@ -107,6 +107,8 @@ def _colons(written: str, default_port: int) -> str:
     meant = f"[{written}]:{default_port}" if _is_v6(written) else ""
     if _is_v6(head) and tail.isdecimal() and len(tail) >= 4:
         meant = f"[{head}]:{tail}"
+    if not meant and re.search(r"[^0-9A-Fa-f:.]", written.partition("%")[0]) and written[0] != "[":
+        return "must be host:port, one address with one port"
     return f"an IPv6 address stands in brackets: {meant or '[::1]:50051'}"
 
 
