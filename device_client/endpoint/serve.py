@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -72,6 +74,19 @@ async def serve(config: DeviceConfig, endpoint: EndpointConfig, draft: Vlm, trac
     log.info("stopped")
 
 
+def _reason(failed: OSError) -> str:
+    """Why nothing can be listened to; the library's own text repeats the address."""
+    match failed.errno:
+        case _ if isinstance(failed, socket.gaierror):
+            return "no machine of this name is known (--host)"
+        case errno.EADDRINUSE:
+            return "it is taken; is another server there?"
+        case errno.EADDRNOTAVAIL:
+            return "this machine has no such address (--host)"
+        case number:
+            return os.strerror(number or 0)
+
+
 @contextmanager
 def _listening(endpoint: EndpointConfig) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
@@ -79,7 +94,7 @@ def _listening(endpoint: EndpointConfig) -> Iterator[socket.socket]:
         listener = socket.create_server((endpoint.host, endpoint.port), family=family, backlog=1024)
     except OSError as taken:
         where = f"{endpoint.host}:{endpoint.port}"
-        raise Unavailable(f"cannot listen on {where}: {taken.strerror}; is another server there?") from None
+        raise Unavailable(f"cannot listen on {where}: {_reason(taken)}") from None
     with listener:
         yield listener
 

@@ -241,6 +241,7 @@ def test_an_endpoint_may_start_before_its_edge() -> None:
         (["--parallel", "0"], 2, b"parallel is 0"),
         (["--fallback", "local", "--draft", DRAFT], 2, b"the target or not at all"),
         (["--api-key", "two words"], 2, b"api_key is '(hidden)'"),
+        (["--host", "203.0.113.7", "--anonymous"], 1, b":0: this machine has no such address (--host)\n"),
     ],
 )
 def test_an_endpoint_that_cannot_start_says_why(arguments: list[str], code: int, words: bytes) -> None:
@@ -254,6 +255,7 @@ def test_a_port_that_is_taken_is_said(edge: EdgeProcess) -> None:
     done = run("serve", "--port", str(edge.port), *options(edge))
     assert done.returncode == 1
     assert b"is another server there?" in done.stderr
+    assert b"attempting to bind" not in done.stderr
 
 
 def test_the_help_of_no_verb_needs_a_heavy_library() -> None:
