@@ -81,8 +81,9 @@ class Edge:
         await self._server.__aexit__(*reason)
 
     async def results(self, draft: Vlm, asked: Sequence[Question], *, drafting: bool) -> list[Result]:
-        """The answers by one device. Its draft is told to propose whether it pays or not."""
-        config = DeviceConfig(edge=f"127.0.0.1:{self._server.port}", drafting=drafting, policy="fixed", window=4)
+        """The answers by one device. Its draft proposes whether that pays or not, and the edge waits for it."""
+        address = f"127.0.0.1:{self._server.port}"
+        config = DeviceConfig(edge=address, drafting=drafting, policy="fixed", window=4, pace="thrifty")
         async with Client(config, draft) as client:
             results = []
             for question in asked:
