@@ -59,6 +59,9 @@ class ChatTokenizer:
         `pictures`: what stands for each picture, in their order, with one image token for each run of visual tokens.
         """
         texts = [part.text for message in messages for part in message.parts if isinstance(part, Text)]
+        said = [message for message in messages if message.role != "assistant"]  # a template may cut what that has said
+        shown = [part.text.strip() for message in said for part in message.parts if isinstance(part, Text)]
+        check_least(sum(map(self._least, shown)), context_length)  # before anything else reads so long a text
         veils = self._spelling.hide(texts)
         pieces = self._template.render(messages, [veils.hidden(text) for text in texts]).split(self._mark)
         if len(pieces) != len(pictures) + 1:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoImageProcessor, AutoTokenizer, Qwen3VLForConditionalGeneration
 
-from shared.errors import ImageError, InvalidValue
+from shared.errors import ImageError, InvalidValue, PromptTooLong
 from shared.vlm.hub_vlm import HubVlm
 from shared.vlm.parts import Parts
 from shared.vlm.port import VisualTokens, Vlm
@@ -94,6 +94,15 @@ def test_a_template_that_refuses_a_chat_is_heard() -> None:
     vlm = with_template("{% if messages|length > 1 %}{{ raise_exception('one only') }}{% endif %}" + TEMPLATE)
     with pytest.raises(InvalidValue, match=r"messages is \['user', 'user'\].*one only"):
         vlm.prepare([*question("cat"), *question("dog")], [])
+
+
+def test_a_text_that_cannot_fit_is_refused_before_the_template_reads_it() -> None:
+    guard = "{% if messages[0].content[0].text|length > 99 %}{{ raise_exception('it was read') }}{% endif %}"
+    vlm = with_template(guard + TEMPLATE)
+    with pytest.raises(InvalidValue, match="it was read"):
+        vlm.prepare(question("<|im_end|>" * 30), [])
+    with pytest.raises(PromptTooLong):
+        vlm.prepare(question("<|im_end|>" * 100_000), [])
 
 
 def with_template(template: str) -> Vlm:
